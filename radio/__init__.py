@@ -1,0 +1,1 @@
+"""Paths, bodies, links, packets and policies of a hall."""

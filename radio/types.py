@@ -1,0 +1,171 @@
+"""The frozen arrays that pass through the radio room in a tick.
+
+Index conventions, kept everywhere: U user equipments (UEs), T transmission points (TRPs), B beams of a TRP's codebook,
+S receive sectors of a UE, P paths, link ``l = u * T + t``. Gains and powers are linear unless the name says ``_db`` or ``_dbm``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray: TypeAlias = npt.NDArray[np.float64]
+ComplexArray: TypeAlias = npt.NDArray[np.complex128]
+IntArray: TypeAlias = npt.NDArray[np.int64]
+BoolArray: TypeAlias = npt.NDArray[np.bool_]
+
+SHAPE_ELLIPSE = 0
+SHAPE_RECTANGLE = 1
+SHAPE_CAPSULE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Ues:
+    """User equipments at one instant.
+
+    Attributes
+    ----------
+    position_m : (U, 3) antenna positions [m].
+    heading_rad : (U,) yaw of the device's sector 0 [rad].
+    owner : (U,) blocker owner that carries the antenna and does not block it, -1 for none.
+    """
+
+    position_m: FloatArray
+    heading_rad: FloatArray
+    owner: IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class Blockers:
+    """Moving bodies as screens that always turn their face to the ray (TR 38.901 7.6.4.2).
+
+    Attributes
+    ----------
+    start_m, end_m : (N, 3) ends of the screen's long axis [m].
+    half_width_m : (N, 2) half extents of the cross-section along and across ``yaw_rad`` [m]; a capsule uses the first.
+    yaw_rad : (N,) orientation of the cross-section [rad].
+    shape : (N,) SHAPE_ELLIPSE, SHAPE_RECTANGLE (flat ends) or SHAPE_CAPSULE (half_width_m[:, 0] is the radius, ends rounded
+        and therefore extended by it).
+    owner : (N,) index of the person or machine the screen belongs to; screens of one owner overlap, so of one owner only the
+        largest loss counts, owners add in dB.
+    part : (N,) body part or link index within the owner.
+    """
+
+    start_m: FloatArray
+    end_m: FloatArray
+    half_width_m: FloatArray
+    yaw_rad: FloatArray
+    shape: IntArray
+    owner: IntArray
+    part: IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Propagation paths of every link, stored link after link.
+
+    Attributes
+    ----------
+    n_ue, n_trp : number of UEs and TRPs.
+    offset : (U*T + 1,) paths of link ``l`` are ``offset[l]:offset[l + 1]``, strongest first.
+    vertex_m : (P, 3, 3) TRP, reflection point (equal to the UE for line of sight), UE [m].
+    length_m : (P,) unfolded length [m].
+    amplitude : (P,) complex field gain without antennas, ``lambda / (4 pi d)`` times the reflection coefficient and the phase
+        ``exp(-j 2 pi d / lambda)``.
+    departure, arrival : (P, 3) unit vectors, from the TRP along the path, and from the UE back along the path.
+    facet : (P,) reflecting facet, -1 for line of sight.
+    """
+
+    n_ue: int
+    n_trp: int
+    offset: IntArray
+    vertex_m: FloatArray
+    length_m: FloatArray
+    amplitude: ComplexArray
+    departure: FloatArray
+    arrival: FloatArray
+    facet: IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class Blockage:
+    """What bodies cost each path.
+
+    Attributes
+    ----------
+    loss_db : (P,) total loss by all owners over the path's legs [dB].
+    worst_owner : (P,) owner with the largest loss, -1 where no owner costs 0.5 dB or more.
+    worst_part : (P,) that owner's part with the largest loss, -1 likewise.
+    worst_db : (P,) that owner's loss [dB].
+    """
+
+    loss_db: FloatArray
+    worst_owner: IntArray
+    worst_part: IntArray
+    worst_db: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a policy orders for the coming tick. Second legs are -1 where none is used.
+
+    Attributes
+    ----------
+    trp, beam, sector : (U, 2) primary and secondary TRP, its beam, the UE's sector.
+    usable : (U, 2) False while that leg cannot carry data (recovery or handover interruption, TCI not yet active).
+    repetitions : (U,) mini-slot repetitions per message on each leg (1, 2, 4, 8).
+    sinr_dl_db, sinr_ul_db : (U,) SINR that link adaptation reckons with, margin already taken off [dB].
+    """
+
+    trp: IntArray
+    beam: IntArray
+    sector: IntArray
+    usable: BoolArray
+    repetitions: IntArray
+    sinr_dl_db: FloatArray
+    sinr_ul_db: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class LinkState:
+    """True radio state of the legs that a plan uses, at one instant. Columns: primary, secondary leg (NaN/-1 if unused).
+
+    Attributes
+    ----------
+    sinr_dl_db, sinr_ul_db : (U, 2) effective wideband SINR [dB], -inf-like (<= -100) where there is no path.
+    clear_dl_db, clear_ul_db : (U, 2) the same with no body in the hall (body loss 0, same beams, same interference power).
+    quiet_dl_db, quiet_ul_db : (U, 2) the same as sinr_* with no interference.
+    shadow_dl_db, shadow_ul_db : (U, 2) SNR of the best beam and TRP of the empty hall without interference: what the place
+        itself allows [dB].
+    body_loss_db : (U, 2) body loss of the leg: power ratio clear / actual on the serving beam pair [dB].
+    owner, part : (U, 2) blocker with the largest loss on the strongest (unblocked) path of the leg, -1 if none.
+    """
+
+    sinr_dl_db: FloatArray
+    sinr_ul_db: FloatArray
+    clear_dl_db: FloatArray
+    clear_ul_db: FloatArray
+    quiet_dl_db: FloatArray
+    quiet_ul_db: FloatArray
+    shadow_dl_db: FloatArray
+    shadow_ul_db: FloatArray
+    body_loss_db: FloatArray
+    owner: IntArray
+    part: IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """Beam sweep: power gain of every beam pair (SSB/CSI-RS measurement without noise).
+
+    Attributes
+    ----------
+    time_us : instant of the measurement [us].
+    gain : (U, T, B, S) linear power gain including both antennas, paths added in power.
+    """
+
+    time_us: int
+    gain: FloatArray
