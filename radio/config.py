@@ -17,24 +17,14 @@ class _Model(BaseModel):
 class CarrierConfig(_Model):
     """One NR carrier shared by every TRP (reuse 1)."""
 
-    frequency_hz: float = Field(
-        28e9, ge=0.5e9, le=150e9, description="Carrier frequency in Hz, for example 28e9."
-    )
-    bandwidth_hz: float = Field(
-        100e6, ge=5e6, le=2e9, description="Channel bandwidth in Hz, for example 100e6."
-    )
+    frequency_hz: float = Field(28e9, ge=0.5e9, le=150e9, description="Carrier frequency in Hz, for example 28e9.")
+    bandwidth_hz: float = Field(100e6, ge=5e6, le=2e9, description="Channel bandwidth in Hz, for example 100e6.")
     subcarrier_spacing_hz: Literal[15000, 30000, 60000, 120000] = Field(
         120000, description="Subcarrier spacing in Hz (TS 38.211 numerology)."
     )
-    resource_blocks: int = Field(
-        66, ge=11, le=273, description="PRBs of the channel (TS 38.101 table 5.3.2)."
-    )
-    downlink_share: float = Field(
-        0.5, gt=0.05, lt=0.95, description="Share of symbols that the TDD pattern gives the downlink."
-    )
-    overhead_share: float = Field(
-        0.14, ge=0.0, lt=0.8, description="Share of symbols spent on SSB, PDCCH and reference signals."
-    )
+    resource_blocks: int = Field(66, ge=11, le=273, description="PRBs of the channel (TS 38.101 table 5.3.2).")
+    downlink_share: float = Field(0.5, gt=0.05, lt=0.95, description="Share of symbols that the TDD pattern gives the downlink.")
+    overhead_share: float = Field(0.14, ge=0.0, lt=0.8, description="Share of symbols spent on SSB, PDCCH and reference signals.")
 
 
 class PanelConfig(_Model):
@@ -49,12 +39,8 @@ class TrpConfig(_Model):
 
     name: str = Field(description="Name in reports.")
     position_m: Point = Field(description="Position in the hall frame in m.")
-    azimuth_deg: float = Field(
-        0.0, ge=-360, le=360, description="Panel boresight, degrees counter-clockwise from +x."
-    )
-    downtilt_deg: float = Field(
-        0.0, ge=-90, le=90, description="Panel boresight below the horizon in degrees."
-    )
+    azimuth_deg: float = Field(0.0, ge=-360, le=360, description="Panel boresight, degrees counter-clockwise from +x.")
+    downtilt_deg: float = Field(0.0, ge=-90, le=90, description="Panel boresight below the horizon in degrees.")
     tx_power_dbm: float = Field(30.0, ge=-10, le=60, description="Transmit power over the carrier in dBm.")
     noise_figure_db: float = Field(6.0, ge=0, le=20, description="Uplink receiver noise figure in dB.")
     rf_chains: int = Field(1, ge=1, le=8, description="Beams that the panel can form at the same instant.")
@@ -88,9 +74,7 @@ class PathConfig(_Model):
         le=100,
         description="Paths weaker than the link's strongest by more than this are dropped [dB].",
     )
-    tones: int = Field(
-        4, ge=1, le=64, description="Frequencies over the carrier at which paths are summed coherently."
-    )
+    tones: int = Field(4, ge=1, le=64, description="Frequencies over the carrier at which paths are summed coherently.")
 
 
 class BlockageConfig(_Model):
@@ -102,24 +86,14 @@ class BlockageConfig(_Model):
 class BeamManagementConfig(_Model):
     """Timers of beam management (TS 38.213, 38.321, 38.331)."""
 
-    ssb_period_ms: Literal[5, 10, 20, 40, 80, 160] = Field(
-        20, description="SSB period, one full beam sweep, in ms."
-    )
-    report_delay_ms: float = Field(
-        4.0, ge=0, le=100, description="From the end of a sweep to its report being usable in ms."
-    )
-    hysteresis_db: float = Field(
-        3.0, ge=0, le=20, description="A new beam or TRP must be better by this much [dB]."
-    )
+    ssb_period_ms: Literal[5, 10, 20, 40, 80, 160] = Field(20, description="SSB period, one full beam sweep, in ms.")
+    report_delay_ms: float = Field(4.0, ge=0, le=100, description="From the end of a sweep to its report being usable in ms.")
+    hysteresis_db: float = Field(3.0, ge=0, le=20, description="A new beam or TRP must be better by this much [dB].")
     time_to_trigger_ms: Literal[0, 40, 64, 80, 100, 128, 160, 256, 320, 480, 512, 640] = Field(
         40, description="A new TRP must be better for this long in ms (TS 38.331 timeToTrigger)."
     )
-    trp_switch_interruption_ms: float = Field(
-        10.0, ge=0, le=200, description="No data while the serving TRP changes in ms."
-    )
-    bfd_rs_period_ms: float = Field(
-        10.0, ge=1, le=160, description="Beam failure detection reference signal period in ms."
-    )
+    trp_switch_interruption_ms: float = Field(10.0, ge=0, le=200, description="No data while the serving TRP changes in ms.")
+    bfd_rs_period_ms: float = Field(10.0, ge=1, le=160, description="Beam failure detection reference signal period in ms.")
     beam_failure_max_count: Literal[1, 2, 3, 4, 5, 6, 8, 10] = Field(
         2, description="Beam failure instances before recovery (beamFailureInstanceMaxCount)."
     )
@@ -129,32 +103,20 @@ class BeamManagementConfig(_Model):
         le=10,
         description="SINR at which a hypothetical PDCCH reaches 10 % block error (Qout,LR) [dB].",
     )
-    prach_period_ms: float = Field(
-        10.0, ge=0.5, le=160, description="Period of the random access occasions for recovery in ms."
-    )
-    tci_activation_ms: float = Field(
-        3.0, ge=0, le=20, description="MAC-CE TCI activation of a beam of the serving TRP in ms."
-    )
+    prach_period_ms: float = Field(10.0, ge=0.5, le=160, description="Period of the random access occasions for recovery in ms.")
+    tci_activation_ms: float = Field(3.0, ge=0, le=20, description="MAC-CE TCI activation of a beam of the serving TRP in ms.")
 
 
 class LinkAdaptationConfig(_Model):
     """How the MCS follows the channel."""
 
-    target_bler: float = Field(
-        1e-5, gt=0, lt=0.5, description="Block error ratio at which an MCS is chosen for control traffic."
-    )
+    target_bler: float = Field(1e-5, gt=0, lt=0.5, description="Block error ratio at which an MCS is chosen for control traffic.")
     video_target_bler: float = Field(
         0.1, gt=0, lt=0.9, description="Block error ratio at which an MCS is chosen for video (HARQ follows)."
     )
-    margin_db: float = Field(
-        6.0, ge=0, le=40, description="Fixed fade margin of control traffic below the last report [dB]."
-    )
-    implementation_gap_db: float = Field(
-        1.5, ge=0, le=10, description="Loss against the normal approximation [dB]."
-    )
-    channel_estimation_loss_db: float = Field(
-        0.5, ge=0, le=10, description="Loss by channel estimation [dB]."
-    )
+    margin_db: float = Field(6.0, ge=0, le=40, description="Fixed fade margin of control traffic below the last report [dB].")
+    implementation_gap_db: float = Field(1.5, ge=0, le=10, description="Loss against the normal approximation [dB].")
+    channel_estimation_loss_db: float = Field(0.5, ge=0, le=10, description="Loss by channel estimation [dB].")
 
 
 class HumanAwareConfig(_Model):
@@ -164,38 +126,24 @@ class HumanAwareConfig(_Model):
         (100.0, 250.0, 500.0), min_length=1, description="Instants ahead that are looked at in ms."
     )
     period_ms: float = Field(50.0, ge=10, le=1000, description="Time between forecasts in ms.")
-    risk_sinr_db: float = Field(
-        8.0, ge=-20, le=40, description="Forecast SINR below which another leg is prepared [dB]."
-    )
+    risk_sinr_db: float = Field(8.0, ge=-20, le=40, description="Forecast SINR below which another leg is prepared [dB].")
 
 
 class ServiceConfig(_Model):
     """A service of TS 22.104 for one class of devices; every field of the profile can be overridden."""
 
     name: str = Field(description="Name in reports.")
-    profile: str = Field(
-        description="TS 22.104 profile by name: mobile-robot, control-to-control, mobile-panel-estop, video."
-    )
+    profile: str = Field(description="TS 22.104 profile by name: mobile-robot, control-to-control, mobile-panel-estop, video.")
     devices: Literal["agv", "cobot", "panel"] = Field(description="Class of devices.")
-    share: float = Field(
-        1.0, gt=0, le=1, description="Share of the devices of that class that use the service."
-    )
-    direction: Literal["downlink", "uplink"] | None = Field(
-        None, description="Direction, the profile's own when absent."
-    )
-    transfer_interval_us: int | None = Field(
-        None, ge=100, le=10_000_000, description="Time between two messages in us."
-    )
+    share: float = Field(1.0, gt=0, le=1, description="Share of the devices of that class that use the service.")
+    direction: Literal["downlink", "uplink"] | None = Field(None, description="Direction, the profile's own when absent.")
+    transfer_interval_us: int | None = Field(None, ge=100, le=10_000_000, description="Time between two messages in us.")
     survival_time_us: int | None = Field(
         None, ge=0, le=60_000_000, description="Time without messages that the application survives in us."
     )
-    max_latency_us: int | None = Field(
-        None, ge=100, le=10_000_000, description="Allowed end-to-end latency in us."
-    )
+    max_latency_us: int | None = Field(None, ge=100, le=10_000_000, description="Allowed end-to-end latency in us.")
     message_bytes: int | None = Field(None, ge=1, le=1_000_000, description="Message size in bytes.")
-    availability_target: float | None = Field(
-        None, gt=0, lt=1, description="Communication service availability wanted."
-    )
+    availability_target: float | None = Field(None, gt=0, lt=1, description="Communication service availability wanted.")
     mtbf_target_s: float | None = Field(None, gt=0, description="Mean time between failures wanted in s.")
 
 
@@ -225,9 +173,7 @@ class RadioConfig(_Model):
     beam_management: BeamManagementConfig = Field(default_factory=BeamManagementConfig)
     link_adaptation: LinkAdaptationConfig = Field(default_factory=LinkAdaptationConfig)
     human_aware: HumanAwareConfig = Field(default_factory=HumanAwareConfig)
-    services: Annotated[tuple[ServiceConfig, ...], Field(min_length=1)] = Field(
-        default_factory=_default_services
-    )
+    services: Annotated[tuple[ServiceConfig, ...], Field(min_length=1)] = Field(default_factory=_default_services)
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> RadioConfig:
