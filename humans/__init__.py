@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""People: bodies, gait, gestures, work, recorded tracks and forecasts."""

@@ -1,0 +1,121 @@
+"""Configuration of the bridges: the ``bridges:`` section of a scenario.
+
+Everything is bound to this machine (loopback) unless the scenario says otherwise; secrets come from files or the environment,
+never from the scenario itself.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+__all__ = ["BridgesConfig", "MqttConfig", "MqttTlsConfig", "OpcUaConfig", "is_loopback"]
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host name or address stays on this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class OpcUaConfig(_Model):
+    """The OPC UA server.
+
+    Users come from ``user_file`` and from FACTORY_TWIN_OPCUA_USER with FACTORY_TWIN_OPCUA_PASSWORD. Where there is neither, one
+    user ``viewer`` is made with a random password, kept in the state folder for its owner only.
+    """
+
+    enabled: bool = Field(True, description="Offer the twin over OPC UA when live.")
+    host: str = Field("127.0.0.1", min_length=1, description="Address to listen on; 0.0.0.0 for every network of this machine.")
+    port: int = Field(4840, ge=1, le=65535, description="TCP port, 1..65535; 4840 is the registered one.")
+    insecure: bool = Field(False, description="Also offer an endpoint without encryption and without a user. For trials only.")
+    user_file: Path | None = Field(
+        None, description="File of lines name:hash; `python -m bridges.credentials NAME` asks for a password and prints a line."
+    )
+    certificate_dir: Path | None = Field(
+        None,
+        description="Folder of certificate.der and private-key.pem, made there on the first start; default: the state folder.",
+    )
+
+
+class MqttTlsConfig(_Model):
+    """TLS towards an MQTT broker."""
+
+    ca_file: Path | None = Field(
+        None, description="Certificates (PEM) that the broker's is checked against; default: the system's."
+    )
+    certificate_file: Path | None = Field(None, description="Client certificate (PEM), where the broker asks for one.")
+    key_file: Path | None = Field(None, description="Private key (PEM) of the client certificate.")
+
+    @model_validator(mode="after")
+    def _certificate_has_its_key(self) -> MqttTlsConfig:
+        if (self.certificate_file is None) != (self.key_file is None):
+            raise ValueError("certificate_file and key_file belong together: give both or neither")
+        return self
+
+
+class MqttConfig(_Model):
+    """The MQTT publisher, and the broker that comes with it where no other is named."""
+
+    enabled: bool = Field(True, description="Publish the twin over MQTT when live.")
+    host: str | None = Field(None, min_length=1, description="Broker to publish to; none: start the embedded one on 127.0.0.1.")
+    port: int = Field(1883, ge=1, le=65535, description="TCP port of the broker, 1..65535; 1883, or 8883 with TLS.")
+    user: str | None = Field(None, min_length=1, description="User name at the broker; its password: password_file.")
+    password_file: Path | None = Field(
+        None, description="File whose first line is the password; default: the environment's FACTORY_TWIN_MQTT_PASSWORD."
+    )
+    insecure: bool = Field(False, description="Allow the password to cross a network without TLS.")
+    tls: MqttTlsConfig | None = Field(None, description="TLS towards the broker; none: plain TCP.")
+    topic_prefix: str = Field("factory-twin", min_length=1, description="First levels of every topic.")
+    keepalive_s: int = Field(
+        15, ge=2, le=3600, description="Keep-alive in s; a broker declares a silent twin lost after 1.5 of it."
+    )
+    max_pending: int = Field(
+        2000, ge=100, le=1_000_000, description="Messages not yet on the wire beyond which whole publishes are dropped."
+    )
+
+    @field_validator("topic_prefix")
+    @classmethod
+    def _prefix_is_a_topic(cls, value: str) -> str:
+        if any(c in value for c in "+#\0") or value.startswith(("/", "$")) or value.endswith("/"):
+            raise ValueError(
+                f"topic_prefix {value!r} must not hold + or #, nor begin with / or $, nor end with /; e.g. factory-twin"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _secrets_stay_secret(self) -> MqttConfig:
+        if self.password_file is not None and self.user is None:
+            raise ValueError("password_file is given without user: name the user whose password it holds")
+        if self.host is None and self.tls is not None:
+            raise ValueError(
+                "tls is for a broker elsewhere: name its host (the embedded one serves this machine only, in plain TCP)"
+            )
+        if (
+            self.host is not None
+            and self.user is not None
+            and self.tls is None
+            and not self.insecure
+            and not is_loopback(self.host)
+        ):
+            raise ValueError(
+                f"the password of {self.user!r} would cross the network to {self.host} unencrypted: add tls, or insecure: true"
+            )
+        return self
+
+
+class BridgesConfig(_Model):
+    """All bridges of a scenario."""
+
+    opcua: OpcUaConfig = Field(OpcUaConfig(), description="OPC UA server.")
+    mqtt: MqttConfig = Field(MqttConfig(), description="MQTT publisher.")

@@ -1,0 +1,129 @@
+"""Checks that need more than one room: does everything stand inside the hall and outside the boxes?
+
+They run at loading time, so that a wrong scenario ends with file, line and column before anything is built.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from factory.config import BoxConfig, HallConfig
+from factory.errors import ScenarioError
+from radio.materials import permittivity
+
+if TYPE_CHECKING:
+    from factory.scenario import LoadedScenario
+
+AGV_CLEARANCE_M = 0.1
+
+
+def box_at(hall: HallConfig, x_m: float, y_m: float, z_m: float = 0.0, margin_m: float = 0.0) -> BoxConfig | None:
+    """Box that contains the point, grown by ``margin_m`` sideways; None where the point is free."""
+    for box in hall.boxes:
+        yaw = math.radians(box.yaw_deg)
+        dx, dy = x_m - box.center_m[0], y_m - box.center_m[1]
+        along, across = dx * math.cos(yaw) + dy * math.sin(yaw), -dx * math.sin(yaw) + dy * math.cos(yaw)
+        length, width, height = box.size_m
+        if abs(along) < length / 2 + margin_m and abs(across) < width / 2 + margin_m and z_m < height:
+            return box
+    return None
+
+
+def check_scenario(loaded: LoadedScenario) -> None:
+    """Raise :class:`ScenarioError` with every fault found."""
+    faults = [loaded.locator.problem(_loc(key), message) for key, message in _faults(loaded)]
+    if faults:
+        raise ScenarioError(faults)
+
+
+def _loc(key: str) -> tuple[str | int, ...]:
+    from factory.scenario import parse_key
+
+    return parse_key(key)
+
+
+def _faults(loaded: LoadedScenario) -> Iterator[tuple[str, str]]:
+    yield from _hall_faults(loaded)
+    yield from _trp_faults(loaded)
+    yield from _robot_faults(loaded)
+    yield from _people_faults(loaded)
+
+
+def _outside(hall: HallConfig, point: tuple[float, ...]) -> bool:
+    return not all(0.0 <= p <= size for p, size in zip(point, hall.size_m, strict=False))
+
+
+def _where(hall: HallConfig) -> str:
+    length, width, height = hall.size_m
+    return f"the hall is x 0..{length:g}, y 0..{width:g}, z 0..{height:g} m"
+
+
+def _hall_faults(loaded: LoadedScenario) -> Iterator[tuple[str, str]]:
+    hall, frequency_hz = loaded.scenario.hall, loaded.scenario.radio.carrier.frequency_hz
+    materials = [(f"hall.{k}", getattr(hall, k)) for k in ("wall_material", "floor_material", "ceiling_material")]
+    materials += [(f"hall.boxes[{i}].material", b.material) for i, b in enumerate(hall.boxes)]
+    for key, material in materials:
+        try:
+            permittivity(material, frequency_hz)
+        except ValueError as error:
+            yield key, str(error)
+    for i, box in enumerate(hall.boxes):
+        yaw = math.radians(box.yaw_deg)
+        half_x = (abs(box.size_m[0] * math.cos(yaw)) + abs(box.size_m[1] * math.sin(yaw))) / 2
+        half_y = (abs(box.size_m[0] * math.sin(yaw)) + abs(box.size_m[1] * math.cos(yaw))) / 2
+        corners = (
+            (box.center_m[0] - half_x, box.center_m[1] - half_y, 0.0),
+            (box.center_m[0] + half_x, box.center_m[1] + half_y, box.size_m[2]),
+        )
+        tolerance = 1e-6
+        if any(_outside(hall, tuple(np.clip(c, tolerance, None) - tolerance)) for c in corners) or min(corners[0]) < -tolerance:
+            yield f"hall.boxes[{i}].center_m", f"box {box.name!r} reaches outside the hall; {_where(hall)}"
+
+
+def _trp_faults(loaded: LoadedScenario) -> Iterator[tuple[str, str]]:
+    hall = loaded.scenario.hall
+    for i, trp in enumerate(loaded.scenario.radio.trps):
+        key = f"radio.trps[{i}].position_m"
+        if _outside(hall, trp.position_m):
+            yield key, f"{list(trp.position_m)}: TRP {trp.name!r} is outside the hall; {_where(hall)}"
+        elif box := box_at(hall, *trp.position_m):
+            yield key, f"{list(trp.position_m)}: TRP {trp.name!r} is inside {box.kind} {box.name!r}"
+
+
+def _robot_faults(loaded: LoadedScenario) -> Iterator[tuple[str, str]]:
+    hall, robots = loaded.scenario.hall, loaded.scenario.robots
+    place = {node.id: node.position_m for node in robots.routes.nodes}
+    reach = robots.agvs.width_m / 2 + AGV_CLEARANCE_M
+    for i, node in enumerate(robots.routes.nodes):
+        key = f"robots.routes.nodes[{i}].position_m"
+        if _outside(hall, node.position_m):
+            yield key, f"{list(node.position_m)}: node {node.id!r} is outside the hall; {_where(hall)}"
+        elif box := box_at(hall, *node.position_m, margin_m=reach):
+            yield key, f"{list(node.position_m)}: an AGV on node {node.id!r} would touch {box.kind} {box.name!r}"
+    for i, edge in enumerate(robots.routes.edges):
+        start, end = np.array(place[edge.start]), np.array(place[edge.end])
+        for point in np.linspace(start, end, max(2, int(np.linalg.norm(end - start) / 0.25) + 1)):
+            if box := box_at(hall, float(point[0]), float(point[1]), margin_m=reach - AGV_CLEARANCE_M / 2):
+                yield f"robots.routes.edges[{i}]", f"the edge {edge.start} -> {edge.end} runs through {box.kind} {box.name!r}"
+                break
+    for i, cobot in enumerate(robots.cobots):
+        if _outside(hall, cobot.position_m):
+            yield (
+                f"robots.cobots[{i}].position_m",
+                f"{list(cobot.position_m)}: cobot {cobot.name!r} is outside the hall; {_where(hall)}",
+            )
+
+
+def _people_faults(loaded: LoadedScenario) -> Iterator[tuple[str, str]]:
+    hall, people = loaded.scenario.hall, loaded.scenario.people
+    spots = [(f"people.stations[{i}].position_m", f"station {s.name!r}", s.position_m) for i, s in enumerate(people.stations)]
+    spots += [(f"people.start[{i}]", f"person {i + 1}", p) for i, p in enumerate(people.start)]
+    for key, what, point in spots:
+        if _outside(hall, point):
+            yield key, f"{list(point)}: {what} is outside the hall; {_where(hall)}"
+        elif box := box_at(hall, *point):
+            yield key, f"{list(point)}: {what} is inside {box.kind} {box.name!r}"

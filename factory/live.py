@@ -1,0 +1,139 @@
+"""The twin on the wall clock with its bridges: what ``factory-twin live`` runs."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Protocol
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from bridges.config import BridgesConfig
+from bridges.errors import BridgeError
+from bridges.mqtt import MqttPublisher
+from bridges.opcua.server import OpcUaServer
+from bridges.view import TwinView
+from factory.errors import UserError
+from factory.publish import build_view
+from factory.scenario import load_scenario
+from factory.twin import Twin
+
+_GIVE_UP_LAG_S = 0.5  # a twin that is later than this does not race after the clock: it starts counting anew
+
+
+class Bridge(Protocol):
+    """What live mode asks of a bridge."""
+
+    def publish(self, view: TwinView) -> None:
+        """Hand a view over and return at once."""
+
+    def stop(self) -> None:
+        """Say goodbye and free the port."""
+
+
+def start_bridges(config: BridgesConfig, state: Path, first: TwinView) -> tuple[list[Bridge], list[str]]:
+    """Start the bridges that the scenario enables.
+
+    Returns
+    -------
+    bridges, notices
+        Running bridges, and what the person at the keyboard should be told.
+
+    Raises
+    ------
+    UserError
+        A port is in use, or users, certificates or broker cannot be used; whatever had started is stopped again.
+    """
+    running: list[Bridge] = []
+    notices: list[str] = []
+    try:
+        if config.opcua.enabled:
+            server = OpcUaServer(config.opcua, state)
+            server.start(first)
+            running.append(server)
+            notices += [f"OPC UA: {server.endpoint_url}", *server.notices]
+        if config.mqtt.enabled:
+            publisher = MqttPublisher(config.mqtt, state, first.name)
+            publisher.start()
+            running.append(publisher)
+            notices.append(f"MQTT:   {publisher.broker_url}, topics {config.mqtt.topic_prefix}/{first.name}/...")
+    except BridgeError as error:
+        for bridge in running:
+            bridge.stop()
+        raise UserError(str(error)) from error
+    return running, notices
+
+
+def run_live(name: str, overrides: list[str], state: Path, seconds: float | None, console: Console) -> int:
+    """Run a scenario on the wall clock until Ctrl-C, SIGTERM or ``seconds``.
+
+    Returns
+    -------
+    int
+        Exit code 0; wrong input raises :class:`UserError`.
+    """
+    loaded = load_scenario(name, overrides)
+    stop = threading.Event()
+    with console.status("building the hall"):
+        twin = Twin(loaded)
+    bridges, notices = start_bridges(loaded.scenario.bridges, state, build_view(twin, 1.0))
+    for notice in notices:
+        console.print(notice, soft_wrap=True)
+    console.print("Ctrl-C stops.")
+
+    def ask_to_stop(signum: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    previous = {s: signal.signal(s, ask_to_stop) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with Live(_status(build_view(twin, 1.0), 0.0), console=console, refresh_per_second=2, transient=True) as screen:
+            _follow_the_clock(twin, bridges, stop, seconds, screen)
+    finally:
+        for bridge in bridges:
+            bridge.stop()
+        for s, handler in previous.items():
+            signal.signal(s, handler)
+        twin.close()
+    console.print(f"stopped after {twin.time_us / 1e6:.1f} s of twin time")
+    return 0
+
+
+def _follow_the_clock(twin: Twin, bridges: list[Bridge], stop: threading.Event, seconds: float | None, screen: Live) -> None:
+    publish_us = 1_000_000 // twin.scenario.clock.publish_hz
+    begun = anchor = time.monotonic()
+    anchor_us = twin.time_us
+    lost_s = 0.0
+    while not stop.is_set() and (seconds is None or time.monotonic() - begun < seconds):
+        twin.tick()
+        now = time.monotonic()
+        lag = (now - anchor) - (twin.time_us - anchor_us) / 1e6
+        if lag > _GIVE_UP_LAG_S:
+            lost_s += lag
+            anchor, anchor_us = now, twin.time_us
+        if twin.time_us % publish_us == 0:
+            elapsed = max(now - begun, 1e-9)
+            view = build_view(twin, twin.time_us / 1e6 / elapsed)
+            for bridge in bridges:
+                bridge.publish(view)
+            if twin.time_us % 500_000 == 0:
+                screen.update(_status(view, lost_s))
+        if lag < 0:
+            stop.wait(-lag)
+
+
+def _status(view: TwinView, lost_s: float) -> Table:
+    table = Table(
+        title=f"{view.name}  {view.time_us / 1e6:.1f} s  ({view.real_time_factor:.2f} x real time, {lost_s:.1f} s lost)"
+    )
+    for column in ("service", "profile", "availability", "lost", "now"):
+        table.add_column(column)
+    for service in view.services:
+        availability = "-" if service.availability is None else f"{service.availability:.6f}"
+        ratio = "-" if service.packet_error_ratio is None else f"{service.packet_error_ratio:.2e}"
+        table.add_row(service.name, service.profile, availability, ratio, "up" if service.up else "DOWN")
+    return table

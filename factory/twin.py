@@ -1,0 +1,222 @@
+"""The twin: one tick from footsteps to lost packets.
+
+Read :meth:`Twin.tick` first; everything else in this file builds what it uses.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from bridges.inbox import Inbox
+from factory.outages import Changes, DownTracker
+from factory.rooms import blaming, draw_seed, generator, radio_hall, walk_space
+from factory.scenario import LoadedScenario
+from factory.snapshot import CobotLinks, Scene, blockers_of, device_names, ues_of
+from factory.world import LINK_RADIUS_M, World, WorldSpec
+from humans.crowd import create_crowd
+from humans.forecast import forecast_constant_velocity
+from humans.types import Occupancy, PeopleState
+from radio.delivery import Delivered
+from radio.links import Channel
+from radio.network import Ether, Network
+from radio.traffic import build_traffic
+from robots.cobot import Cobots
+from robots.fleet import Fleet
+from robots.safety import nearest_person
+from robots.state import AgvState, CobotState
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+PEOPLE_SYNC_US = 100_000  # people in Bullet follow at 10 Hz, see ARCHITECTURE.md
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """What happened in one tick.
+
+    Attributes
+    ----------
+    time_us : start of the tick [us].
+    people, agvs, cobots, scene : where everything was.
+    delivered : messages of every policy, the acting one first; empty without radio.
+    changes : services that went down or came back under the acting policy.
+    contacts : contacts between people and machines that Bullet confirmed.
+    """
+
+    time_us: int
+    people: PeopleState
+    agvs: AgvState
+    cobots: CobotState
+    scene: Scene
+    delivered: tuple[Delivered, ...]
+    changes: Changes | None
+    contacts: tuple[tuple[int, str, int], ...]
+
+
+class Twin:
+    """A hall with its people, machines and networks.
+
+    Parameters
+    ----------
+    loaded : a valid scenario.
+
+    Raises
+    ------
+    ScenarioError
+        Where a room refuses its section.
+    """
+
+    def __init__(self, loaded: LoadedScenario) -> None:
+        self.loaded = loaded
+        self.scenario = scenario = loaded.scenario
+        seed = scenario.seed
+        self.dt_us = 1_000_000 // scenario.clock.tick_hz
+        self._physics_us = 1_000_000 // scenario.clock.physics_hz
+        self.time_us = 0
+        self.inbox = Inbox()
+        with blaming(loaded, "people"):
+            self.crowd = create_crowd(scenario.people, walk_space(scenario.hall), generator(seed, "people"), None)
+        with blaming(loaded, "robots"):
+            self.fleet = Fleet(scenario.robots, generator(seed, "fleet"))
+            self.cobots = Cobots(scenario.robots, generator(seed, "cobots"))
+        self.n_machines = self.fleet.n + len(self.cobots.names)
+        self.people = self.crowd.state()
+        self.agvs, self.cobot_state = self.fleet.state(), self.cobots.state()
+        self.world = World(_world_spec(loaded, self.people))
+        self.world.place_arms(self.cobot_state.joint_target_rad)
+        self.devices = device_names(
+            len(self.agvs.position_m), tuple(c.name for c in scenario.robots.cobots), len(self.people.panel_holder)
+        )
+        self._cobot_yaw = np.radians(np.array([c.yaw_deg for c in scenario.robots.cobots], dtype=np.float64))
+        self.n_links = len(LINK_RADIUS_M)
+        self._links = CobotLinks(*self.world.cobot_link_capsules())
+        self._separation_m: Floats = np.full(len(scenario.robots.cobots), np.inf)
+        self._build_radio()
+
+    def _build_radio(self) -> None:
+        radio, seed = self.scenario.radio, self.scenario.seed
+        n_agv, n_cobot = self.fleet.n, len(self.cobots.names)
+        classes = ["agv"] * n_agv + ["cobot"] * n_cobot + ["panel"] * len(self.people.panel_holder)
+        with blaming(self.loaded, "radio"):
+            self.channel = Channel(radio, radio_hall(self.scenario.hall))
+            self.traffic = build_traffic(radio, classes, generator(seed, "traffic"))
+            self.ether = Ether(radio, self.channel)
+            policies = radio.policies if radio.enabled else ()
+            draws = draw_seed(seed)
+            self.networks = tuple(Network(radio, self.channel, self.traffic, p, len(classes), draws) for p in policies)
+        self.tracker = DownTracker(self.traffic, len(classes))
+        # Streams whose silence stops a machine: control of the machine itself, and a panel's for the cobot it is paired with.
+        control = np.flatnonzero(~self.traffic.video)
+        device = self.traffic.ue[control]
+        machine = np.where(device < self.n_machines, device, n_agv + (device - self.n_machines) % max(n_cobot, 1))
+        kept = machine < self.n_machines
+        self._guarding, self._guarded = control[kept], machine[kept]
+
+    def tick(self) -> Tick:
+        """Advance by one tick; messages delivered in it move machines in the next."""
+        now, dt = self.time_us, self.dt_us
+        self.inbox.drain()  # nothing steers yet: bridges only read
+        overdue_us = self._overdue_us()
+        self.fleet.step(now, dt, overdue_us[: self.fleet.n], self.people.position_m, self.people.present)
+        self.cobots.step(now, dt, overdue_us[self.fleet.n :], self._separation_m)
+        self.agvs, self.cobot_state = self.fleet.state(), self.cobots.state()
+        self.crowd.step(now, dt, self._occupancy())
+        self.people = self.crowd.state()
+        contacts = self._physics(now)
+        scene = self.scene(now, self.people, self.agvs)
+        delivered: tuple[Delivered, ...] = ()
+        changes = None
+        if self.networks:
+            if self.ether.forecast_due(now):
+                self.ether.take_forecast([(s.time_us, s.ues, s.blockers) for s in self._expected(now)])
+            air = self.ether.tick(now, dt, scene.ues, scene.blockers)
+            delivered = tuple(network.step(air) for network in self.networks)
+            changes = self.tracker.add(delivered[0])
+        self.time_us = now + dt
+        return Tick(now, self.people, self.agvs, self.cobot_state, scene, delivered, changes, contacts)
+
+    def scene(self, time_us: int, people: PeopleState, agvs: AgvState) -> Scene:
+        """Return what the radio sees when people and AGVs stand like this."""
+        ues = ues_of(people, agvs, self.cobot_state.antenna_m, self._cobot_yaw)
+        return Scene(time_us, blockers_of(people, agvs, self._links), ues)
+
+    def _physics(self, now: int) -> tuple[tuple[int, str, int], ...]:
+        """Bullet's turn: machines every physics step, people and contacts ten times a second."""
+        if now % self._physics_us == 0:
+            agvs = self.agvs
+            self.world.step(agvs.position_m, agvs.heading_rad, agvs.load_height_m, self.cobot_state.joint_target_rad)
+            self.n_links = len(LINK_RADIUS_M)
+        self._links = CobotLinks(*self.world.cobot_link_capsules())
+        links, people = self._links, self.people
+        self._separation_m = nearest_person(
+            people.capsule_a,
+            people.capsule_b,
+            people.capsule_radius_m,
+            people.present,
+            links.start_m,
+            links.end_m,
+            links.radius_m,
+        )[0]
+        if now % PEOPLE_SYNC_US:
+            return ()
+        self.world.sync_people(people.present, people.capsule_a, people.capsule_b)
+        return self.world.contacts()
+
+    def _expected(self, now: int) -> list[Scene]:
+        """Scenes that a network can expect: people go on as they walk, AGVs as they plan, arms stay where they are."""
+        scenes = []
+        for horizon_ms in self.scenario.radio.human_aware.horizons_ms:
+            horizon_s = horizon_ms / 1000.0
+            people = forecast_constant_velocity(self.people, horizon_s)
+            scenes.append(self.scene(now + round(horizon_ms * 1000), people, self.fleet.state_ahead(horizon_s)))
+        return scenes
+
+    def _occupancy(self) -> Occupancy:
+        agvs = self.agvs
+        heading = np.stack((np.cos(agvs.heading_rad), np.sin(agvs.heading_rad)), axis=1)
+        return Occupancy(agvs.position_m, agvs.speed_mps[:, None] * heading, np.hypot(*agvs.half_extent_m.T))
+
+    def _overdue_us(self) -> Ints:
+        """How long the command stream of every AGV and cobot has been overdue [us].
+
+        A panel is an enabling device: while its stream is down, the cobot it is paired with is without a command too.
+        """
+        age: Ints = np.zeros(self.n_machines, np.int64)
+        if self.networks:
+            overdue = self.tracker.overdue_us(self.time_us)
+            np.maximum.at(age, self._guarded, overdue[self._guarding])
+        return age
+
+    def picture(self) -> npt.NDArray[np.uint8]:
+        """Picture of the scene, (height, width, 3) RGB."""
+        self.world.sync_people(self.people.present, self.people.capsule_a, self.people.capsule_b)
+        return self.world.picture()
+
+    def close(self) -> None:
+        """Let go of the physics engine."""
+        self.world.close()
+
+
+def _world_spec(loaded: LoadedScenario, people: PeopleState) -> WorldSpec:
+    scenario = loaded.scenario
+    hall = radio_hall(scenario.hall)
+    cobots = scenario.robots.cobots
+    agvs = scenario.robots.agvs
+    return WorldSpec(
+        hall_size_m=hall.size_m,
+        box_center_m=hall.box_center_m,
+        box_half_m=hall.box_half_m,
+        box_yaw_rad=hall.box_yaw_rad,
+        box_kind=tuple(b.kind for b in scenario.hall.boxes),
+        agv_half_extent_m=np.tile((agvs.length_m / 2, agvs.width_m / 2), (agvs.count, 1)),
+        agv_body_height_m=agvs.body_height_m,
+        cobot_position_m=np.array([c.position_m for c in cobots], dtype=np.float64).reshape(-1, 3),
+        cobot_yaw_rad=np.radians(np.array([c.yaw_deg for c in cobots], dtype=np.float64)),
+        person_radius_m=people.capsule_radius_m,
+        trp_position_m=np.array([t.position_m for t in scenario.radio.trps], dtype=np.float64),
+        physics_hz=scenario.clock.physics_hz,
+    )

@@ -1,0 +1,421 @@
+"""The PyBullet scene: the hall, AGVs and people as bodies, KUKA arms on real joint dynamics; contacts, ray tests, pictures.
+
+Poses of AGVs and people come from their rooms; Bullet moves the arms' joints, confirms contacts and answers rays. People are
+kinematic, made of the same capsules that the radio sees. They stay outside the solver and are moved only by
+:meth:`World.sync_people`, which costs more than all the rest.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pybullet
+import pybullet_data
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+HIT_NONE, HIT_BOX, HIT_PERSON, HIT_AGV, HIT_COBOT, HIT_HALL = range(6)
+LINK_RADIUS_M = (0.085, 0.085, 0.08, 0.08, 0.075, 0.07, 0.06, 0.05)
+"""Radii of the iiwa's link capsules from the base to the tool, from the meshes of the arm [m]."""
+
+_TOOL_M = 0.17  # flange and gripper beyond the last joint
+_UNDER_FLOOR_M = -50.0
+_RAYS_AT_ONCE = 16_000
+_COLOURS = {
+    "rack": (0.80, 0.62, 0.40, 1.0),
+    "cell": (0.55, 0.60, 0.66, 1.0),
+    "machine": (0.38, 0.45, 0.54, 1.0),
+    "wall": (0.75, 0.75, 0.75, 1.0),
+    "office": (0.72, 0.78, 0.72, 1.0),
+}
+_AGV_COLOUR, _LOAD_COLOUR, _TRP_COLOUR = (0.0, 0.45, 0.70, 1.0), (0.90, 0.62, 0.0, 1.0), (0.80, 0.0, 0.45, 1.0)
+_PEOPLE_COLOURS = ((0.84, 0.37, 0.0, 1.0), (0.0, 0.62, 0.45, 1.0), (0.94, 0.89, 0.26, 1.0), (0.8, 0.47, 0.65, 1.0))
+
+
+@dataclass(frozen=True, slots=True)
+class WorldSpec:
+    """What stands in the scene.
+
+    Attributes
+    ----------
+    hall_size_m : (3,) [m].
+    box_center_m, box_half_m : (N, 3) [m]. box_yaw_rad : (N,) [rad]. box_kind : N kinds, for the colours.
+    agv_half_extent_m : (n, 2) half length and width [m]. agv_body_height_m : height without load [m].
+    cobot_position_m : (m, 3) bases [m]. cobot_yaw_rad : (m,) [rad].
+    person_radius_m : (k, C) capsule radii [m].
+    trp_position_m : (T, 3) markers [m].
+    physics_hz : steps per second.
+    """
+
+    hall_size_m: Floats
+    box_center_m: Floats
+    box_half_m: Floats
+    box_yaw_rad: Floats
+    box_kind: tuple[str, ...]
+    agv_half_extent_m: Floats
+    agv_body_height_m: float
+    cobot_position_m: Floats
+    cobot_yaw_rad: Floats
+    person_radius_m: Floats
+    trp_position_m: Floats
+    physics_hz: int = 50
+
+
+def _yaw_quaternion(yaw_rad: float) -> tuple[float, float, float, float]:
+    return 0.0, 0.0, math.sin(yaw_rad / 2), math.cos(yaw_rad / 2)
+
+
+def _axis_quaternions(axis: Floats) -> Floats:
+    """Quaternions (k, 4) that turn +z into each unit vector (k, 3)."""
+    x, y, z = axis.T
+    quaternion = np.stack((-y, x, np.zeros_like(x), 1.0 + z), axis=1)
+    down = z < -1.0 + 1e-9
+    quaternion[down] = (1.0, 0.0, 0.0, 0.0)
+    return np.asarray(quaternion / np.linalg.norm(quaternion, axis=1, keepdims=True), dtype=np.float64)
+
+
+class World:
+    """A Bullet world of its own; several may live in one process.
+
+    Parameters
+    ----------
+    spec : what stands in it.
+    """
+
+    def __init__(self, spec: WorldSpec) -> None:
+        self._spec = spec
+        self._client: int = pybullet.connect(pybullet.DIRECT)
+        client = self._client
+        # Same inputs, same results: pairs in a fixed order, nothing falls asleep.
+        pybullet.setPhysicsEngineParameter(
+            fixedTimeStep=1.0 / spec.physics_hz, deterministicOverlappingPairs=1, physicsClientId=client
+        )
+        pybullet.setGravity(0, 0, -9.81, physicsClientId=client)
+        pybullet.setAdditionalSearchPath(pybullet_data.getDataPath(), physicsClientId=client)
+        self._kind: dict[int, tuple[int, int]] = {}
+        self._make_hall()
+        self._make_boxes()
+        self._agvs = [self._make_agv(i) for i in range(len(spec.agv_half_extent_m))]
+        self._loads: list[int] = [-1] * len(self._agvs)
+        self._load_height_m = np.zeros(len(self._agvs))
+        self._arms = [self._make_arm(j) for j in range(len(spec.cobot_position_m))]
+        self._people: list[list[int]] = [[] for _ in range(len(spec.person_radius_m))]
+        self._present = np.zeros(len(spec.person_radius_m), np.bool_)
+        self._link_frames = np.zeros((len(self._arms), 9, 3))
+        self._read_links()
+
+    # ------------------------------------------------------------------ building
+    def _body(
+        self,
+        kind: int,
+        index: int,
+        collision: int,
+        visual: int,
+        position: Floats,
+        quaternion: tuple[float, ...],
+        mass: float = 0.0,
+    ) -> int:
+        body: int = pybullet.createMultiBody(
+            mass, collision, visual, list(position), list(quaternion), physicsClientId=self._client
+        )
+        self._kind[body] = (kind, index)
+        return body
+
+    def _box(self, half: Floats, colour: tuple[float, ...], collide: bool = True) -> tuple[int, int]:
+        shape = -1
+        if collide:
+            shape = pybullet.createCollisionShape(pybullet.GEOM_BOX, halfExtents=list(half), physicsClientId=self._client)
+        seen = pybullet.createVisualShape(
+            pybullet.GEOM_BOX, halfExtents=list(half), rgbaColor=colour, physicsClientId=self._client
+        )
+        return shape, seen
+
+    def _make_hall(self) -> None:
+        length, width, height = self._spec.hall_size_m
+        thick, upright = 0.1, _yaw_quaternion(0.0)
+        faces = (
+            ((length / 2, width / 2, -thick), (length / 2, width / 2, thick), (0.93, 0.93, 0.91, 1.0)),
+            ((-thick, width / 2, height / 2), (thick, width / 2, height / 2), None),
+            ((length + thick, width / 2, height / 2), (thick, width / 2, height / 2), None),
+            ((length / 2, -thick, height / 2), (length / 2, thick, height / 2), None),
+            ((length / 2, width + thick, height / 2), (length / 2, thick, height / 2), None),
+        )
+        for i, (centre, half, colour) in enumerate(faces):
+            shape = pybullet.createCollisionShape(pybullet.GEOM_BOX, halfExtents=list(half), physicsClientId=self._client)
+            # Walls are seen as low kerbs, so that a picture from outside shows the floor.
+            low = half if colour else (half[0], half[1], 0.15)
+            seen = pybullet.createVisualShape(
+                pybullet.GEOM_BOX,
+                halfExtents=list(low),
+                rgbaColor=colour or (0.55, 0.55, 0.55, 1.0),
+                visualFramePosition=[0.0, 0.0, 0.0 if colour else 0.15 - half[2]],
+                physicsClientId=self._client,
+            )
+            self._body(HIT_HALL, i, shape, seen, np.array(centre), upright)
+
+    def _make_boxes(self) -> None:
+        spec = self._spec
+        for i, kind in enumerate(spec.box_kind):
+            shape, seen = self._box(spec.box_half_m[i], _COLOURS.get(kind, _COLOURS["machine"]))
+            self._body(HIT_BOX, i, shape, seen, spec.box_center_m[i], _yaw_quaternion(float(spec.box_yaw_rad[i])))
+        for position in spec.trp_position_m:
+            sphere = pybullet.createVisualShape(
+                pybullet.GEOM_SPHERE, radius=0.35, rgbaColor=_TRP_COLOUR, physicsClientId=self._client
+            )
+            self._body(HIT_NONE, -1, -1, sphere, position, _yaw_quaternion(0.0))
+
+    def _make_agv(self, i: int) -> int:
+        half = np.array([*self._spec.agv_half_extent_m[i], self._spec.agv_body_height_m / 2])
+        shape, seen = self._box(half, _AGV_COLOUR)
+        body = self._body(HIT_AGV, i, shape, seen, np.array([0.0, 0.0, half[2]]), _yaw_quaternion(0.0))
+        self._leave_solver(body)
+        return body
+
+    def _leave_solver(self, body: int) -> None:
+        """Take a kinematic body out of the solver's pairs; rays and closest points still find it."""
+        pybullet.setCollisionFilterGroupMask(body, -1, 2, 0, physicsClientId=self._client)
+
+    def _make_load(self, i: int, height_m: float) -> int:
+        half = np.array([*(self._spec.agv_half_extent_m[i] * 0.95), height_m / 2])
+        shape, seen = self._box(half, _LOAD_COLOUR)
+        body = self._body(HIT_AGV, i, shape, seen, np.array([0.0, 0.0, _UNDER_FLOOR_M]), _yaw_quaternion(0.0))
+        self._leave_solver(body)
+        return body
+
+    def _make_arm(self, j: int) -> int:
+        spec = self._spec
+        base = spec.cobot_position_m[j]
+        if base[2] > 0.05:
+            half = np.array([0.2, 0.2, (base[2] - 0.01) / 2])
+            shape, seen = self._box(half, (0.35, 0.35, 0.35, 1.0))
+            self._body(HIT_BOX, -1, shape, seen, np.array([base[0], base[1], half[2]]), _yaw_quaternion(0.0))
+        arm: int = pybullet.loadURDF(
+            "kuka_iiwa/model.urdf",
+            list(base),
+            _yaw_quaternion(float(spec.cobot_yaw_rad[j])),
+            useFixedBase=1,
+            physicsClientId=self._client,
+        )
+        self._kind[arm] = (HIT_COBOT, j)
+        for joint in range(-1, 7):
+            pybullet.changeDynamics(
+                arm, joint, activationState=pybullet.ACTIVATION_STATE_DISABLE_SLEEPING, physicsClientId=self._client
+            )
+        return arm
+
+    # ------------------------------------------------------------------ stepping
+    def place_arms(self, joints_rad: Floats) -> None:
+        """Set the arms' joints (m, 7) [rad] at once, as at the start of a run."""
+        for arm, joints in zip(self._arms, joints_rad, strict=True):
+            for joint in range(7):
+                pybullet.resetJointState(arm, joint, float(joints[joint]), physicsClientId=self._client)
+        self._read_links()
+
+    def step(self, agv_xy: Floats, agv_yaw: Floats, agv_load_height_m: Floats, cobot_joint_target: Floats) -> None:
+        """Advance by one physics step.
+
+        Parameters
+        ----------
+        agv_xy : (n, 2) centres [m]. agv_yaw : (n,) [rad]. agv_load_height_m : (n,) height of the load, 0 for none [m].
+        cobot_joint_target : (m, 7) targets of the joints [rad].
+
+        Raises
+        ------
+        ValueError
+            If a pose is not finite.
+        """
+        total = float(np.sum(agv_xy)) + float(np.sum(agv_yaw)) + float(np.sum(cobot_joint_target))
+        if not math.isfinite(total):
+            raise ValueError("a pose of an AGV or a joint target is not a finite number; its controller has gone wrong")
+        client, body_height = self._client, self._spec.agv_body_height_m
+        for i, body in enumerate(self._agvs):
+            x, y, quaternion = float(agv_xy[i, 0]), float(agv_xy[i, 1]), _yaw_quaternion(float(agv_yaw[i]))
+            pybullet.resetBasePositionAndOrientation(body, (x, y, body_height / 2 + 0.002), quaternion, physicsClientId=client)
+            height = float(agv_load_height_m[i])
+            if height != self._load_height_m[i]:
+                self._change_load(i, height)
+            if height > 0.0:
+                pybullet.resetBasePositionAndOrientation(
+                    self._loads[i], (x, y, body_height + height / 2), quaternion, physicsClientId=client
+                )
+        for arm, target in zip(self._arms, cobot_joint_target, strict=True):
+            pybullet.setJointMotorControlArray(
+                arm,
+                range(7),
+                pybullet.POSITION_CONTROL,
+                targetPositions=target,
+                forces=(300.0,) * 7,
+                positionGains=(0.3,) * 7,
+                physicsClientId=client,
+            )
+        pybullet.stepSimulation(physicsClientId=client)
+        self._read_links()
+
+    def _change_load(self, i: int, height_m: float) -> None:
+        if self._loads[i] >= 0:
+            del self._kind[self._loads[i]]
+            pybullet.removeBody(self._loads[i], physicsClientId=self._client)
+            self._loads[i] = -1
+        if height_m > 0.0:
+            self._loads[i] = self._make_load(i, height_m)
+        self._load_height_m[i] = height_m
+
+    def _read_links(self) -> None:
+        for j, arm in enumerate(self._arms):
+            states = pybullet.getLinkStates(arm, range(7), physicsClientId=self._client)
+            frames = self._link_frames[j]
+            frames[0] = self._spec.cobot_position_m[j]
+            for k in range(7):
+                frames[k + 1] = states[k][4]
+            x, y, z, w = states[6][5]
+            # The tool's axis is the last link's own z.
+            frames[8] = frames[7] + _TOOL_M * np.array([2 * (x * z + w * y), 2 * (y * z - w * x), 1 - 2 * (x * x + y * y)])
+
+    def cobot_link_capsules(self) -> tuple[Floats, Floats, Floats]:
+        """Capsules of the arms' links.
+
+        Returns
+        -------
+        start_m, end_m : (m, 8, 3) [m]. radius_m : (8,) [m].
+        """
+        return self._link_frames[:, :-1].copy(), self._link_frames[:, 1:].copy(), np.array(LINK_RADIUS_M)
+
+    def cobot_joint_position(self) -> Floats:
+        """Joint angles (m, 7) [rad]."""
+        angles = np.zeros((len(self._arms), 7))
+        for j, arm in enumerate(self._arms):
+            states = pybullet.getJointStates(arm, range(7), physicsClientId=self._client)
+            angles[j] = [s[0] for s in states]
+        return angles
+
+    # ------------------------------------------------------------------ people
+    def sync_people(self, present: Bools, capsule_a: Floats, capsule_b: Floats) -> None:
+        """Move people's bodies.
+
+        Parameters
+        ----------
+        present : (k,) who is in the hall; the others are put under the floor.
+        capsule_a, capsule_b : (k, C, 3) ends of the capsules [m]; a capsule's length is the one of its first call.
+        """
+        axis = capsule_b - capsule_a
+        length = np.linalg.norm(axis, axis=2)
+        centre = (capsule_a + capsule_b) / 2
+        for i in range(len(self._people)):
+            if not self._people[i]:
+                if not present[i]:
+                    continue
+                self._people[i] = [self._make_capsule(i, c, float(length[i, c])) for c in range(length.shape[1])]
+            elif not present[i] and not self._present[i]:
+                continue
+            unit = axis[i] / np.maximum(length[i], 1e-12)[:, None]
+            unit[length[i] < 1e-9] = (0.0, 0.0, 1.0)
+            quaternions = _axis_quaternions(unit).tolist()
+            places = (centre[i] if present[i] else centre[i] + (0.0, 0.0, _UNDER_FLOOR_M)).tolist()
+            for body, place, quaternion in zip(self._people[i], places, quaternions, strict=True):
+                pybullet.resetBasePositionAndOrientation(body, place, quaternion, physicsClientId=self._client)
+        self._present = np.array(present, np.bool_)
+
+    def _make_capsule(self, person: int, part: int, length_m: float) -> int:
+        radius, client = float(self._spec.person_radius_m[person, part]), self._client
+        colour = _PEOPLE_COLOURS[person % len(_PEOPLE_COLOURS)] if part else (0.87, 0.72, 0.60, 1.0)
+        if length_m < 1e-6:
+            shape = pybullet.createCollisionShape(pybullet.GEOM_SPHERE, radius=radius, physicsClientId=client)
+            seen = pybullet.createVisualShape(pybullet.GEOM_SPHERE, radius=radius, rgbaColor=colour, physicsClientId=client)
+        else:
+            shape = pybullet.createCollisionShape(pybullet.GEOM_CAPSULE, radius=radius, height=length_m, physicsClientId=client)
+            seen = pybullet.createVisualShape(
+                pybullet.GEOM_CAPSULE, radius=radius, length=length_m, rgbaColor=colour, physicsClientId=client
+            )
+        body = self._body(HIT_PERSON, person, shape, seen, np.array([0.0, 0.0, _UNDER_FLOOR_M]), _yaw_quaternion(0.0))
+        self._leave_solver(body)
+        return body
+
+    # ------------------------------------------------------------------ questions
+    def contacts(self) -> tuple[tuple[int, str, int], ...]:
+        """People who touch machines, by Bullet's collision detection at the synchronised poses.
+
+        Returns
+        -------
+        (person, "agv" or "cobot", index of the machine), each once, in order.
+        """
+        found = set()
+        client = self._client
+        machines = [("agv", i, body) for i, body in enumerate(self._agvs)] + [
+            ("cobot", j, arm) for j, arm in enumerate(self._arms)
+        ]
+        for name, index, body in machines:
+            low, high = pybullet.getAABB(body, -1, physicsClientId=client) if name == "agv" else self._arm_box(index)
+            for other, _ in pybullet.getOverlappingObjects(low, high, physicsClientId=client) or ():
+                kind, person = self._kind.get(other, (HIT_NONE, -1))
+                if kind == HIT_PERSON and (person, name, index) not in found:
+                    if pybullet.getClosestPoints(body, other, 0.0, physicsClientId=client):
+                        found.add((person, name, index))
+        return tuple(sorted(found))
+
+    def _arm_box(self, j: int) -> tuple[list[float], list[float]]:
+        reach = max(LINK_RADIUS_M)
+        low = self._link_frames[j].min(axis=0) - reach
+        high = self._link_frames[j].max(axis=0) + reach
+        return low.tolist(), high.tolist()
+
+    def ray_test(self, start: Floats, end: Floats) -> tuple[Ints, Ints]:
+        """What each ray hits first.
+
+        Parameters
+        ----------
+        start, end : (r, 3) [m].
+
+        Returns
+        -------
+        kind, index : (r,) HIT_NONE, HIT_BOX, HIT_PERSON, HIT_AGV, HIT_COBOT or HIT_HALL, and which of them, -1 for none.
+        """
+        kind = np.zeros(len(start), np.int64)
+        index = np.full(len(start), -1, np.int64)
+        for first in range(0, len(start), _RAYS_AT_ONCE):
+            part = slice(first, first + _RAYS_AT_ONCE)
+            hits = pybullet.rayTestBatch(start[part].tolist(), end[part].tolist(), numThreads=1, physicsClientId=self._client)
+            for r, hit in enumerate(hits):
+                kind[first + r], index[first + r] = self._kind.get(hit[0], (HIT_NONE, -1))
+        return kind, index
+
+    def picture(
+        self, width: int = 1200, height: int = 675, yaw_deg: float = -32.0, pitch_deg: float = -38.0
+    ) -> npt.NDArray[np.uint8]:
+        """Picture of the scene from above one corner, (height, width, 3) RGB.
+
+        Parameters
+        ----------
+        width, height : size [pixel].
+        yaw_deg, pitch_deg : direction of the camera.
+        """
+        length, across, _ = self._spec.hall_size_m
+        view = pybullet.computeViewMatrixFromYawPitchRoll(
+            [0.49 * length, 0.46 * across, 0.0], 0.83 * float(np.hypot(length, across)), yaw_deg, pitch_deg, 0.0, 2
+        )
+        lens = pybullet.computeProjectionMatrixFOV(46.0, width / height, 1.0, 300.0)
+        image = pybullet.getCameraImage(
+            width,
+            height,
+            view,
+            lens,
+            renderer=pybullet.ER_TINY_RENDERER,
+            shadow=0,
+            lightDirection=[0.4 * length, -across, 60.0],
+            lightAmbientCoeff=0.62,
+            lightDiffuseCoeff=0.45,
+            lightSpecularCoeff=0.02,
+            physicsClientId=self._client,
+        )
+        pixels = np.reshape(np.asarray(image[2], dtype=np.uint8), (height, width, 4))[:, :, :3]
+        return np.ascontiguousarray(pixels)
+
+    def close(self) -> None:
+        """Let go of the engine; harmless a second time."""
+        if self._client >= 0:
+            pybullet.disconnect(self._client)
+            self._client = -1

@@ -1,0 +1,225 @@
+"""From where people are and what they do to capsules: gait, gestures and pose of everybody in one call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+from humans.body import JOINTS, PARTS, pose_one
+from humans.gait import advance_gait, gait_joints
+from humans.gestures import (
+    GESTURE_REACH,
+    GESTURE_WAVE,
+    NO_GESTURE,
+    PANEL_HEIGHT,
+    PANEL_REACH_M,
+    REACH_FLEXION_RAD,
+    REACH_HOLD_S,
+    REACH_RAISE_S,
+    WAVE_FREQUENCY_HZ,
+    WAVE_HOLD_S,
+    WAVE_RAISE_S,
+    WAVE_SWING_RAD,
+    gesture_joints,
+)
+from humans.types import FloatArray, IntArray
+
+GAIT_SMOOTHING_S = 0.2
+WORK_SMOOTHING_S = 0.4
+TRACK_BASELINE_US = 400_000
+_TRACK_PERIOD_US = 20_000
+_TRACK_SAMPLES = 24
+
+
+@njit(cache=True)
+def _advance(dt_s, speed_mps, stature_m, phase, scale, work, work_target) -> None:  # type: ignore[no-untyped-def]
+    advance_gait(dt_s, speed_mps, stature_m, phase, scale, GAIT_SMOOTHING_S)
+    blend = 1.0 - np.exp(-dt_s / WORK_SMOOTHING_S)
+    for i in range(work.shape[0]):
+        work[i] += blend * (work_target[i] - work[i])
+
+
+@njit(cache=True)
+def _animate(  # type: ignore[no-untyped-def]
+    time_us,
+    position,
+    heading,
+    stature,
+    phase,
+    scale,
+    sway,
+    work,
+    carry,
+    kind,
+    start_us,
+    timing,
+    hand,
+    holder,
+    out_a,
+    out_b,
+    panel,
+) -> None:
+    joints = np.empty(JOINTS)
+    for i in range(position.shape[0]):
+        gait_joints(phase[i], scale[i], stature[i], sway, joints)
+        gesture_joints(work[i], carry[i], kind[i], (time_us - start_us[i]) * 1e-6, timing[i], hand[i], joints)
+        pose_one(position[i, 0], position[i, 1], heading[i], stature[i], joints, out_a[i], out_b[i])
+    for k in range(holder.shape[0]):
+        i = holder[k]
+        panel[k, 0] = position[i, 0] + PANEL_REACH_M * np.cos(heading[i])
+        panel[k, 1] = position[i, 1] + PANEL_REACH_M * np.sin(heading[i])
+        panel[k, 2] = PANEL_HEIGHT * stature[i]
+
+
+@dataclass(slots=True)
+class Animation:
+    """The moving state of n bodies: gait phase, posture and gestures.
+
+    Attributes
+    ----------
+    stature_m : (n,) body heights [m].
+    phase, scale : (n,) gait cycle and stretch of the angle curves (see ``humans.gait``).
+    work, work_target : (n,) weight of the working posture and where it tends.
+    carry : (n,) 1 for people with a panel in their hands, else 0.
+    gesture : (n,) NO_GESTURE, GESTURE_WAVE or GESTURE_REACH.
+    gesture_start_us, gesture_end_us : (n,) its time [us].
+    timing : (n, 4) its course (see ``humans.gestures.gesture_joints``).
+    hand : (n,) 0 left, 1 right.
+    sway : 1 to shift the pelvis with every step, 0 where the positions already hold that sway.
+    """
+
+    stature_m: FloatArray
+    phase: FloatArray
+    scale: FloatArray
+    work: FloatArray
+    work_target: FloatArray
+    carry: FloatArray
+    gesture: IntArray
+    gesture_start_us: IntArray
+    gesture_end_us: IntArray
+    timing: FloatArray
+    hand: IntArray
+    sway: float
+
+    @staticmethod
+    def create(stature_m: FloatArray, phase: FloatArray, holders: IntArray, sway: bool) -> Animation:
+        """Return bodies that stand still, (n,) stature [m] and gait phase, (k,) panel holders."""
+        n = len(stature_m)
+        carry = np.zeros(n)
+        carry[holders] = 1.0
+        return Animation(
+            stature_m=stature_m,
+            phase=phase,
+            scale=np.zeros(n),
+            work=np.zeros(n),
+            work_target=np.zeros(n),
+            carry=carry,
+            gesture=np.full(n, NO_GESTURE, dtype=np.int64),
+            gesture_start_us=np.zeros(n, dtype=np.int64),
+            gesture_end_us=np.zeros(n, dtype=np.int64),
+            timing=np.ones((n, 4)),
+            hand=np.ones(n, dtype=np.int64),
+            sway=1.0 if sway else 0.0,
+        )
+
+    def advance(self, dt_us: int, speed_mps: FloatArray) -> None:
+        """Advance gait and posture by a tick at (n,) speeds [m/s]."""
+        _advance(dt_us * 1e-6, speed_mps, self.stature_m, self.phase, self.scale, self.work, self.work_target)
+
+    def begin(self, person: int, kind: int, time_us: int, rng: np.random.Generator) -> None:
+        """Let one person begin a wave or a reach with a course drawn from ``rng``."""
+        if kind == GESTURE_WAVE:
+            ranges = (WAVE_RAISE_S, WAVE_HOLD_S, WAVE_FREQUENCY_HZ, WAVE_SWING_RAD)
+        elif kind == GESTURE_REACH:
+            ranges = (REACH_RAISE_S, REACH_HOLD_S, REACH_FLEXION_RAD, (0.0, 0.0))
+        else:
+            raise ValueError(f"gesture {kind} is unknown; it must be {GESTURE_WAVE} (wave) or {GESTURE_REACH} (reach)")
+        draw = rng.random(5)
+        for k, (low, high) in enumerate(ranges):
+            self.timing[person, k] = low + draw[k] * (high - low)
+        self.hand[person] = int(draw[4] < 0.9)  # nine in ten people are right-handed
+        self.gesture[person] = kind
+        self.gesture_start_us[person] = time_us
+        self.gesture_end_us[person] = time_us + round(1e6 * (2.0 * self.timing[person, 0] + self.timing[person, 1]))
+
+    def bodies(
+        self, time_us: int, position_m: FloatArray, heading_rad: FloatArray, holders: IntArray
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return capsule ends (n, 12, 3) twice and the panels of the (k,) holders, (k, 3), in fresh arrays [m]."""
+        n = len(position_m)
+        capsule_a, capsule_b = np.empty((n, PARTS, 3)), np.empty((n, PARTS, 3))
+        panel = np.empty((len(holders), 3))
+        _animate(
+            time_us,
+            position_m,
+            heading_rad,
+            self.stature_m,
+            self.phase,
+            self.scale,
+            self.sway,
+            self.work,
+            self.carry,
+            self.gesture,
+            self.gesture_start_us,
+            self.timing,
+            self.hand,
+            holders,
+            capsule_a,
+            capsule_b,
+            panel,
+        )
+        return capsule_a, capsule_b, panel
+
+
+@njit(cache=True)
+def _tracked_velocity(  # type: ignore[no-untyped-def]
+    time_us, position, since_us, sample_us, sample, head, baseline_us, out
+) -> None:
+    """Write each person's displacement over the newest sample at least a baseline old, or the oldest since appearing."""
+    samples = sample_us.shape[0]
+    for i in range(position.shape[0]):
+        out[i, 0] = 0.0
+        out[i, 1] = 0.0
+        for back in range(1, samples + 1):
+            k = (head - back) % samples
+            if sample_us[k] < since_us[i] or sample_us[k] < 0:
+                break
+            age_s = (time_us - sample_us[k]) * 1e-6
+            if age_s <= 0.0:
+                continue
+            out[i, 0] = (position[i, 0] - sample[k, i, 0]) / age_s
+            out[i, 1] = (position[i, 1] - sample[k, i, 1]) / age_s
+            if time_us - sample_us[k] >= baseline_us:
+                break
+
+
+class VelocityTracker:
+    """Velocity over a 0.4 s baseline, as an observer of positions would report it; knows nothing of anybody's intention.
+
+    Parameters
+    ----------
+    n : number of people.
+    """
+
+    def __init__(self, n: int) -> None:
+        self._sample_us = np.full(_TRACK_SAMPLES, -1, dtype=np.int64)
+        self._sample = np.zeros((_TRACK_SAMPLES, n, 2))
+        self._head = 0
+        self._last_us = -_TRACK_PERIOD_US
+        self.velocity_mps: FloatArray = np.zeros((n, 2))
+
+    def observe(self, time_us: int, position_m: FloatArray, since_us: IntArray) -> None:
+        """Take in (n, 2) positions [m]; samples older than (n,) ``since_us`` belong to somebody else and are not used."""
+        if time_us < self._last_us:
+            self._sample_us[:] = -1
+            self._last_us = time_us - _TRACK_PERIOD_US
+        _tracked_velocity(
+            time_us, position_m, since_us, self._sample_us, self._sample, self._head, TRACK_BASELINE_US, self.velocity_mps
+        )
+        if time_us - self._last_us >= _TRACK_PERIOD_US:
+            self._sample_us[self._head] = time_us
+            self._sample[self._head] = position_m
+            self._head = (self._head + 1) % _TRACK_SAMPLES
+            self._last_us = time_us

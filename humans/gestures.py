@@ -1,0 +1,76 @@
+"""Gestures: hand waves, reaches, work at a bench and a panel held before the chest, as minimum-jerk joint trajectories."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+NO_GESTURE, GESTURE_WAVE, GESTURE_REACH = range(3)
+
+# Arm angles [rad]: shoulder flexion, abduction, elbow flexion, outward rotation. Design values, none of them measured.
+_DEG = np.pi / 180.0
+WAVE_ARM = (15.0 * _DEG, 75.0 * _DEG, 100.0 * _DEG, 90.0 * _DEG)  # abduction 60-90, elbow 90-110 deg
+REACH_ELBOW = 12.0 * _DEG
+REACH_LEAN = 12.0 * _DEG
+WORK_ARM = (22.0 * _DEG, 6.0 * _DEG, 66.0 * _DEG, -14.0 * _DEG)
+WORK_LEAN = 5.0 * _DEG
+CARRY_ARM = (10.0 * _DEG, 2.0 * _DEG, 84.0 * _DEG, -16.0 * _DEG)
+WAVE_RAISE_S = (0.5, 0.8)
+WAVE_HOLD_S = (1.5, 4.0)
+WAVE_FREQUENCY_HZ = (1.0, 2.5)
+WAVE_SWING_RAD = (20.0 * _DEG, 30.0 * _DEG)
+REACH_RAISE_S = (0.6, 0.9)
+REACH_HOLD_S = (0.4, 2.0)
+REACH_FLEXION_RAD = (55.0 * _DEG, 110.0 * _DEG)
+
+PANEL_REACH_M = 0.35
+"""A held panel's distance before the body's axis [m]."""
+PANEL_HEIGHT = 1.10 / 1.70
+"""A held panel's height over stature."""
+
+
+@njit(cache=True)
+def min_jerk(share):  # type: ignore[no-untyped-def]
+    """Return the minimum-jerk course from 0 to 1, ``10 s^3 - 15 s^4 + 6 s^5`` (Flash & Hogan 1985); flat outside 0..1."""
+    s = min(max(share, 0.0), 1.0)
+    return s * s * s * (10.0 + s * (-15.0 + 6.0 * s))
+
+
+@njit(cache=True)
+def gesture_weight(age_s, raise_s, hold_s):  # type: ignore[no-untyped-def]
+    """Return how far an arm has gone into its gesture, 0..1: raise, hold, and lower in the time of the raise."""
+    if age_s < 0.0 or age_s > 2.0 * raise_s + hold_s:
+        return 0.0
+    if age_s < raise_s + hold_s:
+        return min_jerk(age_s / raise_s)
+    return min_jerk((2.0 * raise_s + hold_s - age_s) / raise_s)
+
+
+@njit(cache=True)
+def _blend(joints, arm, target, weight) -> None:  # type: ignore[no-untyped-def]
+    for k in range(4):
+        joints[arm + k] += weight * (target[k] - joints[arm + k])
+
+
+@njit(cache=True)
+def gesture_joints(work, carry, kind, age_s, timing, hand, joints) -> None:  # type: ignore[no-untyped-def]
+    """Blend one body's arms, (18,) joints, into work, carrying and a gesture, in place.
+
+    ``work`` and ``carry`` are weights 0..1; ``timing`` is (4,): raise time [s], hold time [s], then frequency [Hz] and swing
+    [rad] of a wave, or shoulder flexion [rad] and nothing of a reach; ``hand`` is 0 for the left, 1 for the right.
+    """
+    for side in range(2):
+        _blend(joints, 6 + 4 * side, WORK_ARM, work)
+        _blend(joints, 6 + 4 * side, CARRY_ARM, carry)
+    joints[17] += work * WORK_LEAN
+    if kind == NO_GESTURE:
+        return
+    weight = gesture_weight(age_s, timing[0], timing[1])
+    arm = 6 + 4 * hand
+    if kind == GESTURE_WAVE:
+        _blend(joints, arm, WAVE_ARM, weight)
+        # The swing sets in with the raise and stays in the plane of the raised forearm.
+        joints[arm + 2] += weight * timing[3] * np.sin(2.0 * np.pi * timing[2] * max(age_s, 0.0))
+    else:
+        _blend(joints, arm, (timing[2], 4.0 * _DEG, REACH_ELBOW, 0.0), weight)
+        joints[17] += weight * REACH_LEAN

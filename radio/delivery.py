@@ -1,0 +1,246 @@
+"""What became of every message of a tick: symbols, deadlines, block errors, and the cause of each loss.
+
+Control messages ride once (with their repetitions and legs) in mini-slots, earliest deadline first; video frames queue for what
+is left and are retransmitted. Both draw on the same symbols of the same RF chains, so nobody spends more than exists.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+
+from radio import delivery_kernel as kernel
+from radio import nr
+from radio.config import RadioConfig
+from radio.reliability import required_sinr_db
+from radio.traffic import Traffic
+from radio.types import BoolArray, FloatArray, IntArray, LinkState, Plan
+
+MAX_SLOTS = 14  # a transport block is spread over at most this many slots
+EDGE_DELAY_US = 500  # between the TRP and the edge host that runs the application
+
+
+class Cause(IntEnum):
+    """Why a message was lost: the first rung of a counterfactual ladder that would have carried it.
+
+    RECOVERY no leg could carry data (beam recovery, change of TRP); NO_RESOURCES no symbols were left before the deadline; BODY
+    it arrives with no body in the hall; INTERFERENCE it arrives with no interference; ADAPTATION it arrives with an MCS for the
+    true SINR; STALE_BEAM it arrives on the best beam of the empty hall; STATIC_SHADOW the place itself does not carry it;
+    DECODING risk below 1e-3, plain bad luck.
+    """
+
+    NONE = 0
+    BODY = 1
+    INTERFERENCE = 2
+    RECOVERY = 3
+    NO_RESOURCES = 4
+    ADAPTATION = 5
+    STATIC_SHADOW = 6
+    STALE_BEAM = 7
+    DECODING = 8
+
+
+CAUSES: tuple[str, ...] = tuple(c.name.lower() for c in Cause)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The messages that were decided in one tick. R of them; per stream they come in the order they were sent.
+
+    Attributes
+    ----------
+    stream, message : (R,) stream of the Traffic and number of the message in it.
+    time_us : (R,) arrival at the sender [us].
+    ok : (R,) correct and in time, by its draw.
+    loss_probability : (R,) probability of a loss given channel and resources; 1 where it could not be sent in time.
+    latency_us : (R,) end-to-end latency [us], -1 if lost.
+    cause : (R,) a Cause, NONE if it arrived.
+    owner, part : (R,) body behind a loss by BODY, RECOVERY or (where it lowered the MCS) NO_RESOURCES, else -1.
+    sinr_db : (R,) true SINR of the leg [dB]; NaN where it had none.
+    plan_sinr_db : (R,) SINR that link adaptation reckoned with [dB].
+    trp, beam : (R,) leg of the message: the one that sent first, or the one that a body cost most; -1 if none.
+    mcs : (R,) index in TS 38.214 Table 5.1.3.1-3, -1 where nothing was sent.
+    spent_dl, spent_ul : (T,) data symbols spent on each TRP over its RF chains.
+    available_dl, available_ul : (T,) data symbols that there were.
+    """
+
+    stream: IntArray
+    message: IntArray
+    time_us: IntArray
+    ok: BoolArray
+    loss_probability: FloatArray
+    latency_us: IntArray
+    cause: IntArray
+    owner: IntArray
+    part: IntArray
+    sinr_db: FloatArray
+    plan_sinr_db: FloatArray
+    trp: IntArray
+    beam: IntArray
+    mcs: IntArray
+    spent_dl: IntArray
+    spent_ul: IntArray
+    available_dl: IntArray
+    available_ul: IntArray
+
+    @property
+    def load_dl(self) -> FloatArray:
+        """(T,) share of the downlink symbols spent, 0 to 1."""
+        return np.asarray(self.spent_dl / self.available_dl, dtype=np.float64)
+
+    @property
+    def load_ul(self) -> FloatArray:
+        """(T,) share of the uplink symbols spent, 0 to 1."""
+        return np.asarray(self.spent_ul / self.available_ul, dtype=np.float64)
+
+
+class Delivery:
+    """Delivers the traffic of one policy, tick after tick.
+
+    Parameters
+    ----------
+    config : the radio section.
+    traffic : streams.
+    draw_seed : seed of the messages' draws, ``0 <= draw_seed < 2**63``; policies that are compared share it, so that the same
+        message meets the same luck under each of them.
+    edge_delay_us : one-way delay between TRP and application host [us].
+
+    Notes
+    -----
+    Latency is arrival, processing at the sender, wait for free symbols of the TDD pattern, the symbols themselves, processing at
+    the receiver, and the edge delay. As in TR 37.910 5.7.1.1 a sender prepares in N2 / 2 and a receiver decodes in N1 / 2.
+    A message that does not fit in its tick, or whose legs are interrupted, waits while its deadline allows.
+    Of the MCS table the highest entry that meets the target block error at ``plan.sinr_*`` gives the number of symbols (two at
+    least); the code rate then falls to fill them, down to MCS 0. Video is reckoned without the control margin, which
+    ``plan.sinr_*`` has taken off.
+    """
+
+    def __init__(self, config: RadioConfig, traffic: Traffic, draw_seed: int, edge_delay_us: int = EDGE_DELAY_US) -> None:
+        carrier, adaptation = config.carrier, config.link_adaptation
+        self.traffic = traffic
+        self._seed = int(draw_seed)
+        self._mu = nr.numerology(carrier.subcarrier_spacing_hz)
+        self._tdd = nr.tdd_pattern(carrier)
+        self._re_per_symbol = float(nr.resource_elements(carrier.resource_blocks, 1))
+        self._penalty_db = adaptation.implementation_gap_db + adaptation.channel_estimation_loss_db
+        self._margin_db = adaptation.margin_db
+        self._chains = np.array([t.rf_chains for t in config.trps], dtype=np.int64)
+        n1, n2 = nr.pdsch_processing_us(self._mu), nr.pusch_preparation_us(self._mu)
+        self._before_us = np.array([edge_delay_us + 0.5 * n2, 0.5 * n2])
+        self._after_us = np.array([0.5 * n1, 0.5 * n1 + edge_delay_us])
+        # one retransmission: decode, prepare again, and the next turn of the TDD pattern
+        self._harq_us = n1 + n2 + self._tdd.period_us
+        self._tables(adaptation.target_bler, adaptation.video_target_bler)
+        self._streams = np.zeros((kernel.STREAM_ROWS, traffic.n_streams), dtype=np.int64)
+        for row, values in (
+            (kernel.T_UE, traffic.ue),
+            (kernel.T_DIRECTION, traffic.direction),
+            (kernel.T_INTERVAL, traffic.interval_us),
+            (kernel.T_OFFSET, traffic.offset_us),
+            (kernel.T_DEADLINE, traffic.deadline_us),
+            (kernel.T_BITS, traffic.bits),
+            (kernel.T_VIDEO, traffic.video),
+        ):
+            self._streams[row] = values
+        self._next_message: IntArray = np.full(traffic.n_streams, -1, dtype=np.int64)
+        self._queue_i: IntArray = np.zeros((0, kernel.QUEUE_INTS), dtype=np.int64)
+        self._queue_f: FloatArray = np.zeros((0, kernel.QUEUE_FLOATS))
+        self._n_queue = 0
+        self._dt_us = 0
+
+    def _tables(self, target_bler: float, video_target_bler: float) -> None:
+        efficiency = nr.SPECTRAL_EFFICIENCY
+        payload = self.traffic.bits
+        self._k_bits = np.array([b + nr.crc_bits(int(b)) for b in payload], dtype=np.int64)
+        n_re = self._k_bits[:, None] / efficiency[None, :]
+        self._required_db = required_sinr_db(n_re, self._k_bits[:, None].astype(np.float64), target_bler) + self._penalty_db
+        symbols = np.ceil(n_re / self._re_per_symbol).astype(np.int64)
+        self._symbols = np.clip(symbols, nr.MINI_SLOT_SYMBOLS, MAX_SLOTS * nr.SYMBOLS_PER_SLOT)
+        block = float(nr.CODE_BLOCK_BITS)
+        self._video_required_db = required_sinr_db(block / efficiency, block, video_target_bler) + self._penalty_db
+
+    def _prepare(self, time_us: int, dt_us: int) -> None:
+        """Size the queue and the scratch arrays for a tick length, and skip what arrived before the first tick."""
+        period = self._tdd.period_us
+        if dt_us <= 0 or dt_us % period or time_us % period:
+            raise ValueError(f"time_us {time_us}, dt_us {dt_us}: both must be whole multiples of the TDD period, {period} us")
+        streams = self._streams
+        interval, offset, deadline = streams[kernel.T_INTERVAL], streams[kernel.T_OFFSET], streams[kernel.T_DEADLINE]
+        if self._dt_us == 0:
+            self._next_message = np.maximum(0, -((offset - time_us) // interval))
+        room = int(np.sum((deadline + 2 * dt_us) // interval + 2)) + self._n_queue
+        queue_i = np.zeros((room, kernel.QUEUE_INTS), dtype=np.int64)
+        queue_f = np.zeros((room, kernel.QUEUE_FLOATS))
+        queue_i[: self._n_queue] = self._queue_i[: self._n_queue]
+        queue_f[: self._n_queue] = self._queue_f[: self._n_queue]
+        self._queue_i, self._queue_f = queue_i, queue_f
+        self._order = np.zeros(room, dtype=np.int64)
+        self._done = np.zeros(room, dtype=np.int64)
+        self._result_i = np.zeros((room, kernel.RESULT_INTS), dtype=np.int64)
+        self._result_f = np.zeros((room, kernel.RESULT_FLOATS))
+        total = [self._tdd.symbols_in(dt_us, 0), self._tdd.symbols_in(dt_us, 1)]
+        self._used = np.zeros((len(self._chains), 2, max(total)), dtype=np.int64)
+        self._positions = np.zeros(max(total), dtype=np.int64)
+        self._available = [self._chains * n for n in total]
+        self._dt_us = dt_us
+
+    def deliver(self, time_us: int, dt_us: int, plan: Plan, state: LinkState) -> Delivered:
+        """Handle the messages that arrive in ``[time_us, time_us + dt_us)`` and those still queued.
+
+        Parameters
+        ----------
+        time_us, dt_us : start and length of the tick [us], whole multiples of the TDD period (0.5 or 1 ms).
+        plan : what the policy ordered.
+        state : true state of the plan's legs, held over the tick.
+
+        Raises
+        ------
+        ValueError
+            If the tick does not fit the TDD period, or plan and state do not hold every UE of the traffic.
+        """
+        if dt_us != self._dt_us:
+            self._prepare(time_us, dt_us)
+        n_ue = len(plan.trp)
+        if state.sinr_dl_db.shape != (n_ue, 2) or (self.traffic.n_streams and n_ue <= int(self.traffic.ue.max())):
+            raise ValueError(
+                f"plan holds {n_ue} UEs and state {len(state.sinr_dl_db)}; the traffic needs both to hold the same UEs"
+            )
+        n_result, self._n_queue = kernel.run_tick(
+            time_us, dt_us, self._seed, self._streams, self._next_message,
+            plan.trp, plan.beam, plan.usable, plan.repetitions,
+            (plan.sinr_dl_db, plan.sinr_ul_db), (state.sinr_dl_db, state.sinr_ul_db),
+            (state.clear_dl_db, state.clear_ul_db), (state.quiet_dl_db, state.quiet_ul_db),
+            (state.shadow_dl_db, state.shadow_ul_db),
+            state.body_loss_db, state.owner, state.part,
+            self._k_bits, self._symbols, self._required_db, self._video_required_db,
+            nr.SPECTRAL_EFFICIENCY, float(nr.CODE_BLOCK_BITS), self._re_per_symbol, self._penalty_db, self._margin_db,
+            self._chains, self._tdd.period_us, self._tdd.symbol_us, self._tdd.first, self._tdd.usable,
+            self._before_us, self._after_us, self._harq_us,
+            self._used, self._queue_i, self._queue_f, self._n_queue, self._order, self._done,
+            self._positions, self._result_i, self._result_f,
+        )  # fmt: skip
+        ints = self._result_i[:n_result].T.copy()
+        floats = self._result_f[:n_result].T.copy()
+        spent = self._used.sum(axis=2)
+        return Delivered(
+            stream=ints[kernel.R_STREAM],
+            message=ints[kernel.R_MESSAGE],
+            time_us=ints[kernel.R_TIME],
+            ok=ints[kernel.R_OK].astype(np.bool_),
+            loss_probability=floats[kernel.R_LOSS],
+            latency_us=ints[kernel.R_LATENCY],
+            cause=ints[kernel.R_CAUSE],
+            owner=ints[kernel.R_OWNER],
+            part=ints[kernel.R_PART],
+            sinr_db=floats[kernel.R_SINR],
+            plan_sinr_db=floats[kernel.R_PLAN],
+            trp=ints[kernel.R_TRP],
+            beam=ints[kernel.R_BEAM],
+            mcs=ints[kernel.R_MCS],
+            spent_dl=spent[:, 0],
+            spent_ul=spent[:, 1],
+            available_dl=self._available[0],
+            available_ul=self._available[1],
+        )

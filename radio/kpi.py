@@ -1,0 +1,319 @@
+"""Key figures of a run: availability, mean time between failures, packet errors, latency, resources, each with its interval.
+
+Availability and mean time between failures come twice: as the conditional expectation (products of the conditional loss
+probabilities of m consecutive messages, exact under the survival-time rule given channel and resources), and counted from the
+drawn outcomes. Memory is bounded: everything is summed per unit, a stream times a block of time, and blocks are merged in pairs
+when they become too many.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from scipy.stats import beta
+
+from radio.delivery import CAUSES, Delivered
+from radio.traffic import Traffic
+from radio.types import BoolArray, FloatArray, IntArray, Plan
+
+# Sums per unit.
+(_MESSAGES, _LOSS, _LOST, _DOWN, _ENTRIES, _DOWN_COUNTED, _ENTRIES_COUNTED, _SUMS) = range(8)
+_LATENCY_BINS = 512
+_LATENCY_LOW_US = 10.0
+_BINS_PER_E = 34.0  # bins of 3 %, so 10 us to 34 s
+_PERCENTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "p999": 0.999}
+_CONFIDENCE = 0.95
+# One-sided 95 % bound on a Poisson mean when none was seen: -ln 0.05.
+_ZERO_FAILURES = 2.995732273553991
+_FEW_UNITS = 10.0
+
+Json = dict[str, Any]
+
+
+@njit(cache=True, fastmath=False)
+def _accumulate(
+    stream: IntArray, ok: BoolArray, loss: FloatArray, latency_us: IntArray, cause: IntArray, service: IntArray,
+    survival: IntArray, block: IntArray, history: FloatArray, seen: IntArray, bad_run: IntArray,
+    units: FloatArray, latency: IntArray, causes: IntArray,
+) -> None:  # fmt: skip
+    """Add messages to their units.
+
+    ``history`` is a ring per stream of the last loss probabilities, zeros (good) before the first message.
+    """
+    ring = history.shape[1]
+    for r in range(stream.size):
+        s, b = stream[r], block[r]
+        m = survival[s]
+        cell = units[s, b]
+        before = history[s, (seen[s] - m) % ring]  # the message ahead of the last m
+        history[s, seen[s] % ring] = loss[r]
+        down = 1.0
+        for j in range(m):
+            down *= history[s, (seen[s] - j) % ring]
+            if down == 0.0:
+                break
+        seen[s] += 1
+        cell[_MESSAGES] += 1.0
+        cell[_LOSS] += loss[r]
+        cell[_DOWN] += down
+        cell[_ENTRIES] += down * (1.0 - before)
+        v = service[s]
+        if ok[r]:
+            bad_run[s] = 0
+            position = int(np.log(max(latency_us[r], 1) / _LATENCY_LOW_US) * _BINS_PER_E)
+            latency[v, b, min(max(position, 0), _LATENCY_BINS - 1)] += 1
+        else:
+            bad_run[s] += 1
+            cell[_LOST] += 1.0
+            causes[v, cause[r]] += 1
+            if bad_run[s] >= m:
+                cell[_DOWN_COUNTED] += 1.0
+                if bad_run[s] == m:
+                    cell[_ENTRIES_COUNTED] += 1.0
+
+
+class KpiAccumulator:
+    """Adds up what one policy delivered.
+
+    Parameters
+    ----------
+    traffic : streams and targets.
+    bootstrap_seed : seed of the bootstrap, so that ``result`` is repeatable.
+    block_s : initial length of a block [s]; it doubles when ``max_blocks`` is reached.
+    max_blocks : blocks kept, even.
+
+    Notes
+    -----
+    Units (device and service, times a block) are taken as independent; the bootstrap resamples them. A unit of 10 s is longer
+    than a blockage episode (0.2 to 1 s), which packets are not.
+    """
+
+    def __init__(self, traffic: Traffic, bootstrap_seed: int, block_s: float = 10.0, max_blocks: int = 512) -> None:
+        if block_s <= 0.0 or max_blocks < 2 or max_blocks % 2:
+            raise ValueError(f"block_s {block_s} must be above 0 and max_blocks {max_blocks} an even number of at least 2")
+        self._traffic = traffic
+        self._seed = int(bootstrap_seed)
+        self._block_us = max(1, round(block_s * 1e6))
+        n_streams, n_services = traffic.n_streams, len(traffic.service_name)
+        longest = int(traffic.survival.max()) if n_streams else 1
+        self._history: FloatArray = np.zeros((n_streams, longest + 1))
+        self._seen: IntArray = np.zeros(n_streams, dtype=np.int64)
+        self._bad_run: IntArray = np.zeros(n_streams, dtype=np.int64)
+        self._units: FloatArray = np.zeros((n_streams, max_blocks, _SUMS))
+        self._latency: IntArray = np.zeros((n_services, max_blocks, _LATENCY_BINS), dtype=np.int32)
+        self._causes: IntArray = np.zeros((n_services, len(CAUSES)), dtype=np.int64)
+        self._ticks = 0
+        self._load_sum: FloatArray = np.zeros((2, 0))
+        self._switches = 0
+        self._second_legs = 0
+        self._last_leg: IntArray | None = None
+
+    def add(self, delivered: Delivered, plan: Plan | None = None) -> None:
+        """Add the finished messages of a tick, and the plan's beams to the count of switches."""
+        if delivered.stream.size:
+            block = delivered.time_us // self._block_us
+            while int(block.max()) >= self._units.shape[1]:
+                self._merge_blocks()
+                block = delivered.time_us // self._block_us
+            _accumulate(
+                delivered.stream, delivered.ok, delivered.loss_probability, delivered.latency_us, delivered.cause,
+                self._traffic.service, self._traffic.survival, block, self._history, self._seen, self._bad_run,
+                self._units, self._latency, self._causes,
+            )  # fmt: skip
+        if not self._ticks:
+            self._load_sum = np.zeros((2, len(delivered.spent_dl)))
+        self._ticks += 1
+        self._load_sum[0] += delivered.spent_dl / delivered.available_dl
+        self._load_sum[1] += delivered.spent_ul / delivered.available_ul
+        if plan is not None:
+            leg = plan.trp[:, 0] * 65536 + plan.beam[:, 0]
+            if self._last_leg is not None:
+                self._switches += int(np.count_nonzero(leg != self._last_leg))
+            self._last_leg = leg
+            self._second_legs += int(np.count_nonzero(plan.trp[:, 1] >= 0))
+
+    def _merge_blocks(self) -> None:
+        """Merge blocks in pairs: half as many, twice as long."""
+        half = self._units.shape[1] // 2
+        self._block_us *= 2
+        for sums in (self._units, self._latency):
+            sums[:, :half] = sums[:, 0::2] + sums[:, 1::2]
+            sums[:, half:] = 0
+
+    def result(self, duration_s: float, replicates: int = 400) -> Json:
+        """Return the figures as plain JSON data: no NaN, no infinity; None comes with a reason.
+
+        Parameters
+        ----------
+        duration_s : simulated time, for rates [s].
+        replicates : bootstrap replicates.
+
+        Notes
+        -----
+        Intervals are 95 %. For availability and mean time between failures, where fewer than 10 units carry the risk (effective
+        number, ``(sum x)^2 / sum x^2``), the bootstrap cannot be trusted, and the unfavourable bound is widened to what no
+        failure at all in the observed time would prove: at most 2.996 more entries, each one transfer interval long.
+        ``met`` is True or False only where the whole interval is on one side of the target, else None.
+        """
+        services = [self._service(v, replicates) for v in range(len(self._traffic.service_name))]
+        ticks = max(self._ticks, 1)
+        n_ue = 0 if self._last_leg is None else len(self._last_leg)
+        loads = self._load_sum / ticks
+        return {
+            "duration_s": float(duration_s),
+            "services": services,
+            "resources": {
+                "downlink_share": [float(x) for x in loads[0]],
+                "uplink_share": [float(x) for x in loads[1]],
+                "mean_share": float(loads.mean()) if loads.size else 0.0,
+                "beam_switches": self._switches,
+                "second_leg_share": self._second_legs / (ticks * n_ue) if n_ue else 0.0,
+            },
+        }
+
+    def _service(self, v: int, replicates: int) -> Json:
+        traffic = self._traffic
+        rows = np.flatnonzero(traffic.service == v)
+        name = traffic.service_name[v]
+        head: Json = {"name": name, "profile": traffic.profile[v], "devices": len(rows)}
+        units = self._units[rows].reshape(-1, _SUMS)
+        used = units[:, _MESSAGES] > 0
+        units = units[used]
+        if not len(units):
+            reason = "the hall has no device of this service" if not len(rows) else "no message was finished yet"
+            return head | {"messages": 0, "reason": reason}
+        interval_s = int(traffic.interval_us[rows[0]]) * 1e-6
+        total = units.sum(axis=0)
+        n, time_s = float(total[_MESSAGES]), float(total[_MESSAGES]) * interval_s
+        rng = np.random.default_rng([self._seed, v])
+        samples = _resample(units, replicates, rng)
+        drawn = samples[:, _MESSAGES]
+
+        down = _ratio_interval(total[_DOWN] / n, samples[:, _DOWN] / drawn)
+        entries = _ratio_interval(total[_ENTRIES] / n, samples[:, _ENTRIES] / drawn)
+        few = min(_effective(units[:, _DOWN]), _effective(units[:, _ENTRIES])) < _FEW_UNITS
+        if few:
+            down["high"] = min(1.0, max(down["high"], down["value"] + _ZERO_FAILURES / n))
+            entries["high"] = max(entries["high"], entries["value"] + _ZERO_FAILURES / n)
+        availability = {"value": 1.0 - down["value"], "low": 1.0 - down["high"], "high": 1.0 - down["low"]}
+        mtbf = {
+            "value": _period(interval_s, entries["value"]),
+            "low": _period(interval_s, entries["high"]),
+            "high": _period(interval_s, entries["low"]),
+        }
+        targets = (float(traffic.availability_target[v]), float(traffic.mtbf_target_s[v]))
+        failing = int(np.count_nonzero(units[:, _ENTRIES_COUNTED]))
+        head |= {
+            "messages": int(n),
+            "lost": int(total[_LOST]),
+            "outages": int(total[_ENTRIES_COUNTED]),
+            "down_s": float(total[_DOWN_COUNTED]) * interval_s,
+            "device_hours": time_s / 3600.0,
+            "availability": availability,
+            "unavailability": down,
+            "mtbf_s": mtbf,
+            "packet_error_ratio": _ratio_interval(total[_LOSS] / n, samples[:, _LOSS] / drawn),
+            "latency_ms": self._latency_ms(v, replicates, rng),
+            "counted": {
+                "availability": 1.0 - float(total[_DOWN_COUNTED]) / n,
+                "packet_error_ratio": float(total[_LOST]) / n,
+                "mtbf_s": _period(interval_s, float(total[_ENTRIES_COUNTED]) / n),
+                "failing_units": _clopper_pearson(failing, len(units)),
+                "units": len(units),
+            },
+            "target": {
+                "availability": targets[0],
+                "availability_met": _met(availability["low"], availability["high"], targets[0]),
+                "mtbf_s": targets[1],
+                "mtbf_met": _met(mtbf["low"], mtbf["high"], targets[1]),
+            },
+            "causes": {CAUSES[c]: int(self._causes[v, c]) for c in np.flatnonzero(self._causes[v])},
+        }
+        reasons = []
+        if few:
+            reasons.append("few units carry the risk: unfavourable bounds widened by the rule for zero failures")
+        if mtbf["value"] is None or mtbf["high"] is None:
+            reasons.append("mtbf_s null: no failure is expected at all within the numbers' range")
+        if head["counted"]["mtbf_s"] is None:
+            reasons.append("counted mtbf_s null: no outage was counted")
+        if not int(n - total[_LOST]):
+            reasons.append("latency_ms null: no message arrived")
+        return head | {"reason": "; ".join(reasons) or None}
+
+    def _latency_ms(self, v: int, replicates: int, rng: np.random.Generator) -> dict[str, Json | None]:
+        counts = self._latency[v]
+        blocks = counts[counts.sum(axis=1) > 0].astype(np.float64)
+        if not len(blocks):
+            return dict.fromkeys(_PERCENTILES)
+        samples = _resample(blocks, replicates, rng)
+        figures: dict[str, Json | None] = {}
+        for name, p in _PERCENTILES.items():
+            low, high = np.quantile(_percentile_us(samples, p), _tails())
+            value = float(_percentile_us(blocks.sum(axis=0)[None], p)[0])
+            figures[name] = {"value": value / 1e3, "low": min(low, value) / 1e3, "high": max(high, value) / 1e3}
+        return figures
+
+
+def _tails() -> list[float]:
+    return [0.5 * (1.0 - _CONFIDENCE), 0.5 * (1.0 + _CONFIDENCE)]
+
+
+def _resample(units: FloatArray, replicates: int, rng: np.random.Generator) -> FloatArray:
+    """Return sums over units drawn with replacement, (replicates, k)."""
+    n = len(units)
+    out = np.empty((replicates, units.shape[1]))
+    for start in range(0, replicates, 50):
+        size = min(50, replicates - start)
+        weights = rng.multinomial(n, np.full(n, 1.0 / n), size=size).astype(np.float64)
+        out[start : start + size] = weights @ units
+    return out
+
+
+def _ratio_interval(value: float, samples: FloatArray) -> dict[str, float]:
+    low, high = np.quantile(samples, _tails())
+    return {"value": float(value), "low": float(min(low, value)), "high": float(max(high, value))}
+
+
+def _effective(x: FloatArray) -> float:
+    """Effective number of units that carry a sum, (sum x)^2 / sum x^2."""
+    peak = float(x.max())
+    if peak <= 0.0:
+        return 0.0
+    scaled = x / peak
+    return float(scaled.sum() ** 2 / np.square(scaled).sum())
+
+
+def _period(interval_s: float, rate: float) -> float | None:
+    """Mean time between events of a rate per message; None where no event is expected within the range of numbers."""
+    return interval_s / rate if rate > 1e-290 else None
+
+
+def _met(low: float | None, high: float | None, target: float) -> bool | None:
+    if low is not None and low >= target:
+        return True
+    if high is not None and high < target:
+        return False
+    return True if low is None else None
+
+
+def _clopper_pearson(failures: int, n: int) -> dict[str, float]:
+    """Share of units with an outage, exact 95 % interval; with no failure the bound is one-sided, 1 - 0.05^(1/n) (about 3/n)."""
+    if failures == 0:
+        return {"value": 0.0, "low": 0.0, "high": float(1.0 - (1.0 - _CONFIDENCE) ** (1.0 / n))}
+    tail = 0.5 * (1.0 - _CONFIDENCE)
+    high = 1.0 if failures == n else float(beta.ppf(1.0 - tail, failures + 1, n - failures))
+    return {"value": failures / n, "low": float(beta.ppf(tail, failures, n - failures + 1)), "high": high}
+
+
+def _percentile_us(histograms: FloatArray, p: float) -> FloatArray:
+    """Quantile of each row of counts, placed inside its logarithmic bin [us]."""
+    cumulative = np.cumsum(histograms, axis=1)
+    wanted = p * cumulative[:, -1:]
+    index = (cumulative < wanted).sum(axis=1)
+    rows = np.arange(len(histograms))
+    inside = histograms[rows, index]
+    below = cumulative[rows, index] - inside
+    fraction = (wanted[:, 0] - below) / np.maximum(inside, 1e-300)
+    return np.asarray(_LATENCY_LOW_US * np.exp((index + fraction) / _BINS_PER_E), dtype=np.float64)

@@ -1,0 +1,165 @@
+"""The network that is told where bodies will be, and prepares another leg before they arrive."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from radio.config import RadioConfig
+from radio.policies.base import Observation, Report, best_pairs, capped_db
+from radio.policies.reactive import ReactivePolicy
+from radio.types import BoolArray, IntArray, Plan
+
+_HOLD_PERIODS = 2  # forecasts without risk before a prepared leg is given up
+
+
+class HumanAwarePolicy(ReactivePolicy):
+    """Reactive at its base, with a second leg prepared from forecast sweeps.
+
+    Parameters
+    ----------
+    config : the radio section.
+    n_ue : number of UEs U.
+
+    Notes
+    -----
+    - Risk: within the horizon, the serving pair is forecast below ``risk_sinr_db`` in either direction, or below what it now has
+      by more than ``margin_db``. It ends when the forecast is better than both bounds by ``hysteresis_db`` for two forecasts.
+    - While risk lasts the pair with the best forecast minimum over the horizon, of another TRP if one is at least as good as the
+      other pairs of the serving TRP, carries every control message a second time, ``tci_activation_ms`` after it was chosen.
+    - The legs change places, without interruption because both are active, when the second is measured or (nearest forecast)
+      predicted better by the hysteresis, and instead of a beam recovery.
+    - Link adaptation reckons with the lesser of what the reactive base knows and the nearest forecast, so that the MCS falls
+      before the body arrives.
+    - With no forecast, or one whose targets have all passed, the reactive base remains.
+    """
+
+    name = "human_aware"
+
+    def __init__(self, config: RadioConfig, n_ue: int) -> None:
+        super().__init__(config, n_ue)
+        aware = config.human_aware
+        self._risk_db = aware.risk_sinr_db
+        self._near_us = round(min(aware.horizons_ms) * 1000)
+        self._hold_us = round(_HOLD_PERIODS * aware.period_ms * 1000)
+        self._second_trp: IntArray = np.full(n_ue, -1, dtype=np.int64)
+        self._second_beam: IntArray = np.full(n_ue, -1, dtype=np.int64)
+        self._second_sector: IntArray = np.full(n_ue, -1, dtype=np.int64)
+        self._second_us: IntArray = np.zeros(n_ue, dtype=np.int64)  # second leg active from
+        self._risk_until_us: IntArray = np.full(n_ue, -1, dtype=np.int64)
+        self._now_us = 0
+        self._forecast_key: tuple[int, ...] = ()
+
+    def plan(self, observation: Observation) -> Plan:
+        """Return the plan of the coming tick."""
+        self._now_us = observation.time_us
+        self._advance(observation)
+        now_us, rows = observation.time_us, self._rows
+        coming = tuple(f for f in observation.forecast or () if f.time_us >= now_us)
+        near = tuple(f for f in coming if f.time_us <= now_us + self._near_us)
+        key = tuple(f.time_us for f in observation.forecast or ())
+        if coming and key != self._forecast_key:
+            self._forecast_key = key
+            self._assess(coming, now_us)
+        expired = (self._second_trp >= 0) & (self._risk_until_us < now_us)
+        same = (self._second_trp == self._trp) & (self._second_beam == self._beam)
+        self._release(expired | same)
+        self._exchange_by_merit(observation, near)
+
+        known_dl_db, known_ul_db = self._known_dl_db, self._known_ul_db
+        if near:
+            pair = (rows, self._trp, self._beam, self._sector)
+            dl = np.min([f.snr_dl_db[pair] for f in near], axis=0)
+            ul = np.min([f.snr_ul_db[pair] for f in near], axis=0)
+            known_dl_db = np.minimum(known_dl_db, capped_db(dl, self._evm))
+            known_ul_db = np.minimum(known_ul_db, capped_db(ul, self._evm))
+        usable = np.column_stack((self._usable(now_us), (self._second_trp >= 0) & (self._second_us <= now_us)))
+        return Plan(
+            trp=np.column_stack((self._trp, self._second_trp)),
+            beam=np.column_stack((self._beam, self._second_beam)),
+            sector=np.column_stack((self._sector, self._second_sector)),
+            usable=usable,
+            repetitions=np.ones(len(rows), dtype=np.int64),
+            sinr_dl_db=known_dl_db - self._margin_db,
+            sinr_ul_db=known_ul_db - self._margin_db,
+        )
+
+    def _assess(self, coming: tuple[Report, ...], now_us: int) -> None:
+        """Judge the risk of every serving pair by a new forecast, and choose second legs."""
+        rows = self._rows
+        floor_dl, floor_ul = coming[0].snr_dl_db, coming[0].snr_ul_db
+        for f in coming[1:]:
+            floor_dl, floor_ul = np.minimum(floor_dl, f.snr_dl_db), np.minimum(floor_ul, f.snr_ul_db)
+        pair = (rows, self._trp, self._beam, self._sector)
+        dl, ul = capped_db(floor_dl[pair], self._evm), capped_db(floor_ul[pair], self._evm)
+        lowest = np.minimum(dl, ul)
+        drop = np.maximum(self._known_dl_db - dl, self._known_ul_db - ul)
+        ease = np.where(self._second_trp >= 0, self._hysteresis_db, 0.0)
+        risk = (lowest < self._risk_db + ease) | (drop > self._margin_db - ease)
+        self._risk_until_us = np.where(risk, now_us + self._hold_us, self._risk_until_us)
+        if not risk.any():
+            return
+        best_db, beam, sector = best_pairs(floor_dl)
+        own_db = np.where(beam[rows, self._trp] == self._beam, -np.inf, best_db[rows, self._trp])
+        best_db[rows, self._trp] = -np.inf
+        other = best_db.argmax(axis=1)
+        trp = np.where(best_db[rows, other] >= own_db, other, self._trp)
+        score_db = np.maximum(best_db[rows, other], own_db)
+        held = self._second_trp >= 0
+        held_db = floor_dl[rows, self._second_trp, self._second_beam, self._second_sector]
+        present_db = np.where(held, held_db + self._hysteresis_db, floor_dl[pair])
+        choose = risk & (score_db > present_db)
+        self._second_trp = np.where(choose, trp, self._second_trp)
+        self._second_beam = np.where(choose, beam[rows, trp], self._second_beam)
+        self._second_sector = np.where(choose, sector[rows, trp], self._second_sector)
+        self._second_us = np.where(choose, now_us + self._tci_us, self._second_us)
+
+    def _release(self, mask: BoolArray) -> None:
+        self._second_trp = np.where(mask, -1, self._second_trp)
+        self._second_beam = np.where(mask, -1, self._second_beam)
+        self._second_sector = np.where(mask, -1, self._second_sector)
+
+    def _active(self) -> BoolArray:
+        return np.asarray((self._second_trp >= 0) & (self._second_us <= self._now_us), dtype=np.bool_)
+
+    def _prepared(self, trp: IntArray) -> BoolArray:
+        return np.asarray(self._active() & (self._second_trp == trp), dtype=np.bool_)
+
+    def _exchange_by_merit(self, observation: Observation, near: tuple[Report, ...]) -> None:
+        """Let the second leg lead where it is better by the hysteresis, measured or predicted."""
+        active = self._active() & ~self._recovering
+        if not active.any():
+            return
+        fresh = (self._second_us <= observation.serving_time_us) & (self._since_us <= observation.serving_time_us)
+        first_db, second_db = observation.serving_dl_db[:, 0], observation.serving_dl_db[:, 1]
+        better = fresh & (second_db > first_db + self._hysteresis_db)
+        if near:
+            rows = self._rows
+            first = (rows, self._trp, self._beam, self._sector)
+            second = (rows, self._second_trp, self._second_beam, self._second_sector)
+            gain = [f.snr_dl_db[second] - f.snr_dl_db[first] for f in near]
+            better = better | (np.min(gain, axis=0) > self._hysteresis_db)
+        swap = active & better
+        if swap.any():
+            self._exchange(swap, observation)
+
+    def _exchange(self, swap: BoolArray, observation: Observation) -> None:
+        """Let the legs of a mask change places; both carry data, so nothing is interrupted."""
+        first = (self._trp, self._beam, self._sector)
+        measured = swap & (self._second_us <= observation.serving_time_us) & np.isfinite(observation.serving_dl_db[:, 1])
+        self._move(swap, self._second_trp, self._second_beam, self._second_sector, observation.time_us)
+        self._known_dl_db = np.where(measured, observation.serving_dl_db[:, 1], self._known_dl_db)
+        self._known_ul_db = np.where(measured, observation.serving_ul_db[:, 1], self._known_ul_db)
+        self._second_trp = np.where(swap, first[0], self._second_trp)
+        self._second_beam = np.where(swap, first[1], self._second_beam)
+        self._second_sector = np.where(swap, first[2], self._second_sector)
+        self._second_us = np.where(swap, np.maximum(self._free_us, observation.time_us), self._second_us)
+        self._free_us = np.where(swap, observation.time_us, self._free_us)
+
+    def _fail(self, failed: BoolArray, observation: Observation) -> None:
+        alive = self._active() & (observation.serving_dl_db[:, 1] >= self._qout_db)
+        saved = failed & alive & (self._second_us <= observation.serving_time_us)
+        if saved.any():
+            self._exchange(saved, observation)
+        lost = failed & ~saved
+        if lost.any():
+            super()._fail(lost, observation)

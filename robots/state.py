@@ -1,0 +1,123 @@
+"""What the robots room hands out: frozen structs of arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from robots.routes import BoolArray, FloatArray, IntArray
+
+MODES = ("driving", "working", "communication", "person_near", "queue", "no_order", "charging")
+"""What a machine does, or why it stands; index = mode code of AGVs and cobots and of the production ledger."""
+DRIVING, WORKING, COMMUNICATION, PERSON_NEAR, QUEUE, NO_ORDER, CHARGING = range(len(MODES))
+
+
+@dataclass(frozen=True, slots=True)
+class AgvState:
+    """The fleet at one instant.
+
+    Attributes
+    ----------
+    time_us : instant [us].
+    position_m : (n, 2) centres [m]. heading_rad : (n,) [rad]. speed_mps : (n,) [m/s].
+    loaded : (n,) whether it carries a load. load_height_m : (n,) height of the load above the vehicle, 0 when empty [m].
+    mode : (n,) index into ``MODES``.
+    battery : (n,) charge 0..1.
+    node : (n,) index of the node passed last.
+    order_id : (n,) transport order, -1 for none.
+    antenna_m : (n, 3) antennas [m].
+    half_extent_m : (n, 2) half length and half width [m]. body_height_m : height of a vehicle without load [m].
+    """
+
+    time_us: int
+    position_m: FloatArray
+    heading_rad: FloatArray
+    speed_mps: FloatArray
+    loaded: BoolArray
+    load_height_m: FloatArray
+    mode: IntArray
+    battery: FloatArray
+    node: IntArray
+    order_id: IntArray
+    antenna_m: FloatArray
+    half_extent_m: FloatArray
+    body_height_m: float
+
+
+@dataclass(frozen=True, slots=True)
+class CobotState:
+    """All cobots at one instant.
+
+    Attributes
+    ----------
+    time_us : instant [us].
+    joint_target_rad : (m, 7) targets of the iiwa's joints [rad].
+    speed_scale : (m,) share of full speed 0..1.
+    mode : (m,) index into ``MODES``.
+    separation_m : (m,) distance to the nearest person, inf where none is known [m].
+    permitted_scale : (m,) share of full speed that the separation permits.
+    parts : (m,) finished cycles.
+    antenna_m : (m, 3) antennas [m]. yaw_rad : (m,) direction of the arm's front [rad].
+    """
+
+    time_us: int
+    joint_target_rad: FloatArray
+    speed_scale: FloatArray
+    mode: IntArray
+    separation_m: FloatArray
+    permitted_scale: FloatArray
+    parts: IntArray
+    antenna_m: FloatArray
+    yaw_rad: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class OrderNode:
+    """A node of an order: VDA 5050 nodeId, even sequenceId, released (base) or not (horizon)."""
+
+    node_id: str
+    sequence_id: int
+    released: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OrderEdge:
+    """An edge of an order: VDA 5050 start and end node, odd sequenceId, released (base) or not (horizon)."""
+
+    start_node_id: str
+    end_node_id: str
+    sequence_id: int
+    released: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An AGV's way ahead in VDA 5050's words: base first, then horizon."""
+
+    order_id: int
+    order_update_id: int
+    nodes: tuple[OrderNode, ...]
+    edges: tuple[OrderEdge, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedOrder:
+    """One transport: who carried it, when it was taken and when it was delivered [us]."""
+
+    order_id: int
+    agv: int
+    taken_us: int
+    finished_us: int
+
+
+def order_ahead(order_id: int, order_update_id: int, names: Sequence[str], n_base: int) -> Order:
+    """Put a way into VDA 5050's words.
+
+    Parameters
+    ----------
+    order_id, order_update_id : its numbers. names : nodes from the one passed last on. n_base : how many of them are released.
+    """
+    nodes = tuple(OrderNode(name, 2 * k, k < n_base) for k, name in enumerate(names))
+    edges = tuple(OrderEdge(a, b, 2 * k + 1, k + 1 < n_base) for k, (a, b) in enumerate(pairwise(names)))
+    return Order(order_id, order_update_id, nodes, edges)

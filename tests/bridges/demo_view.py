@@ -1,0 +1,43 @@
+"""A small hall's view, for tests of what leaves the twin."""
+
+from __future__ import annotations
+
+import math
+
+from bridges.view import LinkView, MachineView, ServiceView, TwinView, ZoneView
+
+
+def demo_view(time_us: int, agvs: int = 12, cobots: int = 4, panels: int = 3, sinr_db: float | None = None) -> TwinView:
+    """Return a view of the default hall's size; numbers move with the time, names stay.
+
+    Parameters
+    ----------
+    time_us : twin time [us].
+    agvs, cobots, panels : devices with a link.
+    sinr_db : downlink SINR of the first AGV [dB]; default: one that changes with the time.
+    """
+    t = time_us * 1e-6
+    machines = []
+    for i in range(agvs):
+        x_m, y_m = 1.5 * i + math.sin(t + i), 2.0 + 0.1 * t
+        machines.append(MachineView(f"agv-{i + 1:02d}", "agv", x_m, y_m, 0.0, 0.1 * t, 1.25, "driving", i % 2 == 0, 0.8, f"o{i}"))
+    for i in range(cobots):
+        speed_mps = 0.3 + 0.01 * math.sin(t)
+        machines.append(MachineView(f"cobot-{i + 1}", "cobot", 5.0 + i, 30.0, 0.9, 0.0, speed_mps, "working", False, None, ""))
+    devices = [m.id for m in machines] + [f"panel-{i + 1}" for i in range(panels)]
+    links = []
+    for i, device in enumerate(devices):
+        down_db, up_db = 18.0 - i + math.sin(t), 15.0 - i + math.cos(t)
+        who, loss_db = ("person", 18.2) if i == 1 else ("", 0.0)
+        links.append(LinkView(device, "aisle-west", 10 + i, down_db, up_db, 6.5 - i, who, loss_db, 0.02 * i))
+    if sinr_db is not None:
+        first = links[0]
+        links[0] = LinkView(first.device, first.trp, first.beam, sinr_db, first.sinr_ul_db, first.margin_db, "", 0.0, first.risk)
+    # the last device has no serving beam
+    links[-1] = LinkView(devices[-1], "", -1, math.nan, math.nan, math.nan, "", 0.0, 1.0)
+    services = (
+        ServiceView("agv-control", "mobile-robot", 0.999_999_1, 86_400.0, 1.25e-6, True, None),
+        ServiceView("panel-estop", "mobile-panel-estop", 0.999_5, None, 0.01, False, 1_500_000),
+    )
+    zones = (ZoneView("assembly", 5), ZoneView("aisle-a", 0))
+    return TwinView(time_us, "assembly-hall", True, 1.0, tuple(machines), tuple(links), services, zones)
