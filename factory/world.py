@@ -1,8 +1,9 @@
 """The PyBullet scene: the hall, AGVs and people as bodies, KUKA arms on real joint dynamics; contacts, ray tests, pictures.
 
-Poses of AGVs and people come from their rooms; Bullet moves the arms' joints, confirms contacts and answers rays. People are
-kinematic, made of the same capsules that the radio sees. They stay outside the solver and are moved only by
-:meth:`World.sync_people`, which costs more than all the rest.
+Poses of AGVs and people come from their rooms; Bullet moves the arms' joints, confirms contacts and answers rays. There are two
+Bullet clients. The one that is stepped holds only the arms, so that a step costs what the arms cost. The other holds everything
+(people as kinematic bodies, made of the same capsules that the radio sees) and is brought up to date by
+:meth:`World.sync_people` ten times a second and whenever somebody asks for contacts at another time, rays or a picture.
 """
 
 from __future__ import annotations
@@ -79,6 +80,13 @@ def _axis_quaternions(axis: Floats) -> Floats:
     return np.asarray(quaternion / np.linalg.norm(quaternion, axis=1, keepdims=True), dtype=np.float64)
 
 
+def _require_finite(what: str, value: Floats) -> None:
+    # One sum is far cheaper than a mask, and not finite where any term is not.
+    if not math.isfinite(value.sum()) and not np.isfinite(value).all():
+        where = tuple(np.argwhere(~np.isfinite(value))[0])
+        raise ValueError(f"{what} {where[0]} is {value[where]}, not a finite number; what moves it has gone wrong")
+
+
 class World:
     """A Bullet world of its own; several may live in one process.
 
@@ -91,19 +99,27 @@ class World:
         self._spec = spec
         self._client: int = pybullet.connect(pybullet.DIRECT)
         client = self._client
+        self._motion: int = pybullet.connect(pybullet.DIRECT)
         # Same inputs, same results: pairs in a fixed order, nothing falls asleep.
         pybullet.setPhysicsEngineParameter(
-            fixedTimeStep=1.0 / spec.physics_hz, deterministicOverlappingPairs=1, physicsClientId=client
+            fixedTimeStep=1.0 / spec.physics_hz, deterministicOverlappingPairs=1, physicsClientId=self._motion
         )
-        pybullet.setGravity(0, 0, -9.81, physicsClientId=client)
-        pybullet.setAdditionalSearchPath(pybullet_data.getDataPath(), physicsClientId=client)
+        pybullet.setPhysicsEngineParameter(deterministicOverlappingPairs=1, physicsClientId=client)
+        pybullet.setGravity(0, 0, -9.81, physicsClientId=self._motion)
+        for c in (client, self._motion):
+            pybullet.setAdditionalSearchPath(pybullet_data.getDataPath(), physicsClientId=c)
         self._kind: dict[int, tuple[int, int]] = {}
         self._make_hall()
         self._make_boxes()
         self._agvs = [self._make_agv(i) for i in range(len(spec.agv_half_extent_m))]
         self._loads: list[int] = [-1] * len(self._agvs)
-        self._load_height_m = np.zeros(len(self._agvs))
-        self._arms = [self._make_arm(j) for j in range(len(spec.cobot_position_m))]
+        self._load_height_m: Floats = np.zeros(len(self._agvs))
+        self._wanted_load_m: Floats = np.zeros(len(self._agvs))
+        self._pedestals()
+        self._arms = [self._make_arm(j, client) for j in range(len(spec.cobot_position_m))]
+        self._kind.update({arm: (HIT_COBOT, j) for j, arm in enumerate(self._arms)})
+        self._moving_arms = [self._make_arm(j, self._motion) for j in range(len(spec.cobot_position_m))]
+        self._agv_pose = np.zeros((len(self._agvs), 3))
         self._people: list[list[int]] = [[] for _ in range(len(spec.person_radius_m))]
         self._present = np.zeros(len(spec.person_radius_m), np.bool_)
         self._link_frames = np.zeros((len(self._arms), 9, 3))
@@ -177,8 +193,8 @@ class World:
         return body
 
     def _leave_solver(self, body: int) -> None:
-        """Take a kinematic body out of the solver's pairs; rays and closest points still find it."""
-        pybullet.setCollisionFilterGroupMask(body, -1, 2, 0, physicsClientId=self._client)
+        """Leave a body of the scene out of Bullet's pairs with other such bodies; rays (group 1) and closest points find it."""
+        pybullet.setCollisionFilterGroupMask(body, -1, 2, 1, physicsClientId=self._client)
 
     def _make_load(self, i: int, height_m: float) -> int:
         half = np.array([*(self._spec.agv_half_extent_m[i] * 0.95), height_m / 2])
@@ -187,33 +203,33 @@ class World:
         self._leave_solver(body)
         return body
 
-    def _make_arm(self, j: int) -> int:
-        spec = self._spec
-        base = spec.cobot_position_m[j]
-        if base[2] > 0.05:
-            half = np.array([0.2, 0.2, (base[2] - 0.01) / 2])
-            shape, seen = self._box(half, (0.35, 0.35, 0.35, 1.0))
-            self._body(HIT_BOX, -1, shape, seen, np.array([base[0], base[1], half[2]]), _yaw_quaternion(0.0))
+    def _pedestals(self) -> None:
+        for base in self._spec.cobot_position_m:
+            if base[2] > 0.05:
+                half = np.array([0.2, 0.2, (base[2] - 0.01) / 2])
+                shape, seen = self._box(half, (0.35, 0.35, 0.35, 1.0))
+                self._body(HIT_BOX, -1, shape, seen, np.array([base[0], base[1], half[2]]), _yaw_quaternion(0.0))
+
+    def _make_arm(self, j: int, client: int) -> int:
         arm: int = pybullet.loadURDF(
             "kuka_iiwa/model.urdf",
-            list(base),
-            _yaw_quaternion(float(spec.cobot_yaw_rad[j])),
+            list(self._spec.cobot_position_m[j]),
+            _yaw_quaternion(float(self._spec.cobot_yaw_rad[j])),
             useFixedBase=1,
-            physicsClientId=self._client,
+            physicsClientId=client,
         )
-        self._kind[arm] = (HIT_COBOT, j)
         for joint in range(-1, 7):
             pybullet.changeDynamics(
-                arm, joint, activationState=pybullet.ACTIVATION_STATE_DISABLE_SLEEPING, physicsClientId=self._client
+                arm, joint, activationState=pybullet.ACTIVATION_STATE_DISABLE_SLEEPING, physicsClientId=client
             )
         return arm
 
     # ------------------------------------------------------------------ stepping
     def place_arms(self, joints_rad: Floats) -> None:
         """Set the arms' joints (m, 7) [rad] at once, as at the start of a run."""
-        for arm, joints in zip(self._arms, joints_rad, strict=True):
+        for arm, joints in zip(self._moving_arms, joints_rad, strict=True):
             for joint in range(7):
-                pybullet.resetJointState(arm, joint, float(joints[joint]), physicsClientId=self._client)
+                pybullet.resetJointState(arm, joint, float(joints[joint]), physicsClientId=self._motion)
         self._read_links()
 
     def step(self, agv_xy: Floats, agv_yaw: Floats, agv_load_height_m: Floats, cobot_joint_target: Floats) -> None:
@@ -229,21 +245,13 @@ class World:
         ValueError
             If a pose is not finite.
         """
-        total = float(np.sum(agv_xy)) + float(np.sum(agv_yaw)) + float(np.sum(cobot_joint_target))
-        if not math.isfinite(total):
-            raise ValueError("a pose of an AGV or a joint target is not a finite number; its controller has gone wrong")
-        client, body_height = self._client, self._spec.agv_body_height_m
-        for i, body in enumerate(self._agvs):
-            x, y, quaternion = float(agv_xy[i, 0]), float(agv_xy[i, 1]), _yaw_quaternion(float(agv_yaw[i]))
-            pybullet.resetBasePositionAndOrientation(body, (x, y, body_height / 2 + 0.002), quaternion, physicsClientId=client)
-            height = float(agv_load_height_m[i])
-            if height != self._load_height_m[i]:
-                self._change_load(i, height)
-            if height > 0.0:
-                pybullet.resetBasePositionAndOrientation(
-                    self._loads[i], (x, y, body_height + height / 2), quaternion, physicsClientId=client
-                )
-        for arm, target in zip(self._arms, cobot_joint_target, strict=True):
+        _require_finite("agv_xy of AGV", agv_xy)
+        _require_finite("agv_yaw of AGV", agv_yaw)
+        _require_finite("agv_load_height_m of AGV", agv_load_height_m)
+        _require_finite("cobot_joint_target of cobot", cobot_joint_target)
+        self._agv_pose[:, :2], self._agv_pose[:, 2] = agv_xy, agv_yaw
+        self._wanted_load_m[:] = agv_load_height_m
+        for arm, target in zip(self._moving_arms, cobot_joint_target, strict=True):
             pybullet.setJointMotorControlArray(
                 arm,
                 range(7),
@@ -251,10 +259,28 @@ class World:
                 targetPositions=target,
                 forces=(300.0,) * 7,
                 positionGains=(0.3,) * 7,
-                physicsClientId=client,
+                physicsClientId=self._motion,
             )
-        pybullet.stepSimulation(physicsClientId=client)
+        pybullet.stepSimulation(physicsClientId=self._motion)
         self._read_links()
+
+    def _sync_machines(self) -> None:
+        """Bring AGVs, loads and arms of the scene to where they are now."""
+        client, body_height = self._client, self._spec.agv_body_height_m
+        for i, body in enumerate(self._agvs):
+            x, y, yaw = self._agv_pose[i].tolist()
+            quaternion = _yaw_quaternion(yaw)
+            pybullet.resetBasePositionAndOrientation(body, (x, y, body_height / 2 + 0.002), quaternion, physicsClientId=client)
+            height = float(self._wanted_load_m[i])
+            if height != self._load_height_m[i]:
+                self._change_load(i, height)
+            if height > 0.0:
+                pybullet.resetBasePositionAndOrientation(
+                    self._loads[i], (x, y, body_height + height / 2), quaternion, physicsClientId=client
+                )
+        for arm, joints in zip(self._arms, self.cobot_joint_position().tolist(), strict=True):
+            pybullet.resetJointStatesMultiDof(arm, list(range(7)), [[q] for q in joints], physicsClientId=client)
+        pybullet.performCollisionDetection(physicsClientId=client)
 
     def _change_load(self, i: int, height_m: float) -> None:
         if self._loads[i] >= 0:
@@ -266,8 +292,8 @@ class World:
         self._load_height_m[i] = height_m
 
     def _read_links(self) -> None:
-        for j, arm in enumerate(self._arms):
-            states = pybullet.getLinkStates(arm, range(7), physicsClientId=self._client)
+        for j, arm in enumerate(self._moving_arms):
+            states = pybullet.getLinkStates(arm, range(7), physicsClientId=self._motion)
             frames = self._link_frames[j]
             frames[0] = self._spec.cobot_position_m[j]
             for k in range(7):
@@ -288,21 +314,28 @@ class World:
     def cobot_joint_position(self) -> Floats:
         """Joint angles (m, 7) [rad]."""
         angles = np.zeros((len(self._arms), 7))
-        for j, arm in enumerate(self._arms):
-            states = pybullet.getJointStates(arm, range(7), physicsClientId=self._client)
+        for j, arm in enumerate(self._moving_arms):
+            states = pybullet.getJointStates(arm, range(7), physicsClientId=self._motion)
             angles[j] = [s[0] for s in states]
         return angles
 
     # ------------------------------------------------------------------ people
     def sync_people(self, present: Bools, capsule_a: Floats, capsule_b: Floats) -> None:
-        """Move people's bodies.
+        """Bring the scene up to date: people's bodies, AGVs with their loads, arms.
 
         Parameters
         ----------
         present : (k,) who is in the hall; the others are put under the floor.
         capsule_a, capsule_b : (k, C, 3) ends of the capsules [m]; a capsule's length is the one of its first call.
+
+        Raises
+        ------
+        ValueError
+            If a capsule of somebody present is not finite; nobody is moved then.
         """
+        present = np.asarray(present, np.bool_)
         axis = capsule_b - capsule_a
+        _require_finite("a capsule of person", np.where(present[:, None, None], axis, 0.0))
         length = np.linalg.norm(axis, axis=2)
         centre = (capsule_a + capsule_b) / 2
         for i in range(len(self._people)):
@@ -312,13 +345,17 @@ class World:
                 self._people[i] = [self._make_capsule(i, c, float(length[i, c])) for c in range(length.shape[1])]
             elif not present[i] and not self._present[i]:
                 continue
-            unit = axis[i] / np.maximum(length[i], 1e-12)[:, None]
-            unit[length[i] < 1e-9] = (0.0, 0.0, 1.0)
-            quaternions = _axis_quaternions(unit).tolist()
-            places = (centre[i] if present[i] else centre[i] + (0.0, 0.0, _UNDER_FLOOR_M)).tolist()
+            if present[i]:
+                unit = axis[i] / np.maximum(length[i], 1e-12)[:, None]
+                unit[length[i] < 1e-9] = (0.0, 0.0, 1.0)
+                quaternions, places = _axis_quaternions(unit).tolist(), centre[i].tolist()
+            else:
+                quaternions = [_yaw_quaternion(0.0)] * len(self._people[i])
+                places = [(0.0, 0.0, _UNDER_FLOOR_M)] * len(self._people[i])
             for body, place, quaternion in zip(self._people[i], places, quaternions, strict=True):
                 pybullet.resetBasePositionAndOrientation(body, place, quaternion, physicsClientId=self._client)
-        self._present = np.array(present, np.bool_)
+        self._present = present.copy()
+        self._sync_machines()
 
     def _make_capsule(self, person: int, part: int, length_m: float) -> int:
         radius, client = float(self._spec.person_radius_m[person, part]), self._client
@@ -337,7 +374,7 @@ class World:
 
     # ------------------------------------------------------------------ questions
     def contacts(self) -> tuple[tuple[int, str, int], ...]:
-        """People who touch machines, by Bullet's collision detection at the synchronised poses.
+        """People who touch machines or what these carry, by Bullet's collision detection at the synchronised poses.
 
         Returns
         -------
@@ -345,8 +382,10 @@ class World:
         """
         found = set()
         client = self._client
-        machines = [("agv", i, body) for i, body in enumerate(self._agvs)] + [
-            ("cobot", j, arm) for j, arm in enumerate(self._arms)
+        machines = [
+            *(("agv", i, body) for i, body in enumerate(self._agvs)),
+            *(("agv", i, body) for i, body in enumerate(self._loads) if body >= 0),
+            *(("cobot", j, arm) for j, arm in enumerate(self._arms)),
         ]
         for name, index, body in machines:
             low, high = pybullet.getAABB(body, -1, physicsClientId=client) if name == "agv" else self._arm_box(index)
@@ -364,7 +403,7 @@ class World:
         return low.tolist(), high.tolist()
 
     def ray_test(self, start: Floats, end: Floats) -> tuple[Ints, Ints]:
-        """What each ray hits first.
+        """What each ray hits first, at the poses of the last :meth:`sync_people`.
 
         Parameters
         ----------
@@ -418,4 +457,5 @@ class World:
         """Let go of the engine; harmless a second time."""
         if self._client >= 0:
             pybullet.disconnect(self._client)
+            pybullet.disconnect(self._motion)
             self._client = -1

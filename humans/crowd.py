@@ -11,6 +11,7 @@ from humans.body import capsule_radius_m
 from humans.config import PeopleConfig, RoleConfig
 from humans.floor import Floor, box_that_holds
 from humans.gestures import GESTURE_REACH, GESTURE_WAVE, NO_GESTURE
+from humans.panels import hold_clear
 from humans.pseudonyms import Pseudonyms
 from humans.replay import ReplayCrowd
 from humans.types import BREAK, REACH, STAND, WALK, WAVE, WORK, FloatArray, IntArray, Occupancy, PeopleState, WalkSpace
@@ -264,7 +265,7 @@ class Crowd:
             role=self._role,
             pseudonym=self._names.at(self._time_us),
             panel_holder=self.holders,
-            panel_position_m=panel,
+            panel_position_m=hold_clear(panel, self._position, self.holders, self._space),
             goal_m=self._place[self._goal] if self.n else np.zeros((0, 2)),
         )
 

@@ -14,6 +14,7 @@ from humans.animation import Animation, VelocityTracker
 from humans.body import capsule_radius_m
 from humans.config import PeopleConfig
 from humans.floor import box_distance_m
+from humans.panels import hold_clear
 from humans.pseudonyms import Pseudonyms
 from humans.types import STAND, WALK, FloatArray, IntArray, Occupancy, PeopleState, WalkSpace
 
@@ -285,7 +286,7 @@ class ReplayCrowd:
             role=np.zeros(self.n, dtype=np.int64),
             pseudonym=self._names.at(self._time_us),
             panel_holder=self.holders,
-            panel_position_m=panel,
+            panel_position_m=hold_clear(panel, self._position, self.holders, self._space),
             goal_m=self._position.copy(),
         )
 

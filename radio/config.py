@@ -125,7 +125,7 @@ class HumanAwareConfig(_Model):
     horizons_ms: tuple[float, ...] = Field(
         (100.0, 250.0, 500.0), min_length=1, description="Instants ahead that are looked at in ms."
     )
-    period_ms: float = Field(50.0, ge=10, le=1000, description="Time between forecasts in ms.")
+    period_ms: float = Field(100.0, ge=10, le=1000, description="Time between forecasts in ms.")
     risk_sinr_db: float = Field(8.0, ge=-20, le=40, description="Forecast SINR below which another leg is prepared [dB].")
 
 

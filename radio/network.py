@@ -29,7 +29,7 @@ class Air:
     ----------
     time_us, dt_us : start and length of the tick [us].
     ues, paths, blockage : UEs, their paths, and what bodies cost them.
-    empty : sweep of the empty hall at the UEs' places, as old as the last SSB occasion.
+    empty : sweep of the empty hall at the UEs' places, at most ``SURVEY_PERIOD_US`` old.
     survey : the same as a report.
     report : latest sweep that the network knows, None before the first.
     forecast : predicted sweeps in order of time, None where nobody forecasts.
@@ -44,6 +44,9 @@ class Air:
     survey: Report
     report: Report | None
     forecast: tuple[Report, ...] | None
+
+
+SURVEY_PERIOD_US = 100_000  # an AGV moves 0.15 m meanwhile, a beam is metres wide
 
 
 class Ether:
@@ -82,9 +85,10 @@ class Ether:
         """Return the air of the tick that begins at ``time_us``."""
         paths = self._channel.paths(ues)
         blockage = self._channel.blockage(paths, blockers, ues)
-        if self._empty is None or self._survey is None or self._reports.due(time_us, dt_us):
+        if self._empty is None or self._survey is None or time_us % SURVEY_PERIOD_US == 0:
             self._empty = self._channel.sweep(paths, ues, None, time_us)
             self._survey = self._budget.report(self._empty)
+        if self._reports.due(time_us, dt_us):
             self._reports.add(self._channel.sweep(paths, ues, blockage.loss_db, time_us))
         report = self._reports.latest(time_us)
         return Air(time_us, dt_us, ues, paths, blockage, self._empty, self._survey, report, self._forecast)

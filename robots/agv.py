@@ -38,8 +38,9 @@ class Drive(NamedTuple):
     charge_rate: float
 
 
-def drive_of(agvs: AgvsConfig, safety: SafetyConfig) -> Drive:
-    """Take the kernels' numbers out of the configuration."""
+def drive_of(agvs: AgvsConfig, safety: SafetyConfig, has_battery: bool) -> Drive:
+    """Take the kernels' numbers out of the configuration; where the routes have no place to charge, batteries stay full."""
+    drain = 1.0 if has_battery else 0.0
     return Drive(
         agvs.max_speed_mps,
         agvs.max_acceleration_mps2,
@@ -53,8 +54,8 @@ def drive_of(agvs: AgvsConfig, safety: SafetyConfig) -> Drive:
         safety.agv_reaction_time_s,
         safety.person_radius_m,
         safety.side_margin_m,
-        1.0 / agvs.battery.driving_time_s,
-        1.0 / agvs.battery.standing_time_s,
+        drain / agvs.battery.driving_time_s,
+        drain / agvs.battery.standing_time_s,
         1.0 / agvs.battery.charging_time_s,
     )
 

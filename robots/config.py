@@ -20,7 +20,10 @@ class _Model(BaseModel):
 
 
 class BatteryConfig(_Model):
-    """A battery that drives down evenly and is charged at a `charge` node (at a `park` node where the graph has none)."""
+    """A battery that drives down evenly and is charged at a `charge` node (at a `park` node where the routes have none).
+
+    Where they have neither, batteries stay full.
+    """
 
     driving_time_s: float = Field(6 * 3600.0, ge=600, description="Time a full battery drives in s, for example 21600 (6 h).")
     standing_time_s: float = Field(24 * 3600.0, ge=600, description="Time a full battery stands in s.")

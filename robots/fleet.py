@@ -13,7 +13,6 @@ from robots.config import RobotsConfig
 from robots.ledger import fleet_production
 from robots.rightofway import (
     Traffic,
-    base_left_m,
     congestion_s,
     find_schedule,
     lane_is_free,
@@ -71,9 +70,11 @@ class Fleet:
         self.n = n = config.agvs.count
         self._rng = rng
         self._lanes = lanes_of(self.graph)
-        self._drive = kernel.drive_of(config.agvs, config.safety)
+        chargers = self.graph.nodes_with("charge")
+        self._chargers = chargers if chargers.size else self.graph.nodes_with("park")
+        self._drive = kernel.drive_of(config.agvs, config.safety, has_battery=bool(self._chargers.size))
         n_nodes = len(self.graph.node_id)
-        start = self._start_nodes()
+        start = self.graph.start_nodes(n)
         self._traffic = Traffic(
             path=np.zeros((n, 3 * n_nodes + 16), np.int64),
             path_len=np.ones(n, np.int64),
@@ -81,7 +82,7 @@ class Fleet:
             along_m=np.zeros(n),
             head_k=np.zeros(n, np.int64),
             freed=np.zeros(n, np.bool_),
-            heading_rad=np.array([self._first_heading(node) for node in start], float),
+            heading_rad=np.array([self.graph.edge_yaw_rad[self.graph.out_edge[self.graph.out_start[v]]] for v in start], float),
             speed_mps=np.zeros(n),
             node_holder=np.full(n_nodes, -1, np.int64),
             lane_holder=np.full(self.graph.n_lanes, -1, np.int64),
@@ -96,7 +97,7 @@ class Fleet:
             stage=np.full(n, IDLE, np.int64),
             event=np.zeros(n, np.int64),
             busy_until_us=np.zeros(n, np.int64),
-            battery=rng.uniform(0.5, 1.0, n),
+            battery=rng.uniform(0.5, 1.0, n) if self._chargers.size else np.ones(n),
             mode_us=np.zeros((n, len(MODES)), np.int64),
             stops=np.zeros((n, len(MODES)), np.int64),
             distance_m=np.zeros(n),
@@ -128,28 +129,8 @@ class Fleet:
         self._time_us = 0
         self._picks, self._drops = self.graph.nodes_with("pick"), self.graph.nodes_with("drop")
         self._parks = self.graph.nodes_with("park")
-        chargers = self.graph.nodes_with("charge")
-        self._chargers = chargers if chargers.size else self._parks
         self.finished_orders: list[FinishedOrder] = []
         self.ways_out = 0
-
-    # ------------------------------------------------------------------ start
-    def _start_nodes(self) -> IntArray:
-        """Parks first, then nodes without an action, then the rest, spread over their list."""
-        actions = self.graph.node_action
-        order: list[int] = []
-        for group in (self.graph.nodes_with("park"), np.flatnonzero(actions == 0), np.flatnonzero(actions > 0)):
-            left = [int(i) for i in group if int(i) not in order]
-            want = self.n - len(order)
-            if want <= 0:
-                break
-            step = max(1.0, len(left) / want)
-            order += [left[int(k * step)] for k in range(min(want, len(left)))]
-        return np.array(order, np.int64)
-
-    def _first_heading(self, node: int) -> float:
-        out = self.graph.out_edge[self.graph.out_start[node]]
-        return float(self.graph.edge_yaw_rad[out])
 
     # ------------------------------------------------------------------ step
     def step(self, time_us: int, dt_us: int, command_age_us: IntArray, people_xy: FloatArray, people_present: BoolArray) -> None:
@@ -493,10 +474,6 @@ class Fleet:
         still = self.watchdog.tripped | (self._machines.mode == WORKING) | (self._machines.mode == CHARGING)
         ahead = kernel.plan_ahead(float(horizon_s), still, self._machines, self._traffic, self._lanes)
         return ahead[:, :2], ahead[:, 2]
-
-    def base_left_m(self, i: int) -> float:
-        """Way that is still released to AGV ``i`` [m]."""
-        return base_left_m(i, self._traffic, self._lanes)
 
     def order(self, i: int) -> Order:
         """Give AGV ``i``'s way ahead in VDA 5050's words; order_id -1 while it drives without a transport order."""

@@ -205,6 +205,15 @@ class Graph:
         """Give the indices of the nodes with an action (a name of ``ACTIONS``)."""
         return np.flatnonzero(self.node_action == ACTIONS.index(action))
 
+    def start_nodes(self, count: int) -> IntArray:
+        """Give nodes for ``count`` AGVs to start on: parks first, then nodes without an action, then others, spread out."""
+        chosen: list[int] = []
+        for group in (self.nodes_with("park"), self.nodes_with(""), np.flatnonzero(self.node_action > 0)):
+            left = [int(v) for v in group if int(v) not in chosen]
+            want = min(count - len(chosen), len(left))
+            chosen += [left[k * len(left) // want] for k in range(want)]
+        return np.array(chosen, np.int64)
+
     def plan(self, start: int, goal: int, heading_rad: float, penalty_s: FloatArray | None = None) -> IntArray:
         """Shortest time path, turns included.
 

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 
 from radio.config import RadioConfig
 from radio.policies.base import Observation, Report, best_pairs, capped_db
 from radio.policies.reactive import ReactivePolicy
-from radio.types import BoolArray, IntArray, Plan
+from radio.types import BoolArray, FloatArray, IntArray, Plan
 
 _HOLD_PERIODS = 2  # forecasts without risk before a prepared leg is given up
+
+
+@njit(cache=True, fastmath=False)
+def lower_to(
+    known_db: FloatArray, snr_db: FloatArray, trp: IntArray, beam: IntArray, sector: IntArray, evm: float, margin_db: float
+) -> None:
+    """Lower what link adaptation reckons with, in place, to a forecast of the pair under the EVM ceiling, less the margin."""
+    for u in range(known_db.size):
+        snr = 10.0 ** (0.1 * max(snr_db[u, trp[u], beam[u], sector[u]], -200.0))
+        known_db[u] = min(known_db[u], -10.0 * np.log10(1.0 / snr + evm) - margin_db)
 
 
 class HumanAwarePolicy(ReactivePolicy):
@@ -22,12 +33,13 @@ class HumanAwarePolicy(ReactivePolicy):
 
     Notes
     -----
-    - Risk: within the horizon, the serving pair is forecast below ``risk_sinr_db`` in either direction, or below what it now has
-      by more than ``margin_db``. It ends when the forecast is better than both bounds by ``hysteresis_db`` for two forecasts.
+    - Risk: within the horizon, the serving pair is forecast below ``risk_sinr_db`` in either direction, or below its last
+      report by more than ``margin_db``. It ends when the forecast was better than both bounds by ``hysteresis_db`` twice.
     - While risk lasts the pair with the best forecast minimum over the horizon, of another TRP if one is at least as good as the
       other pairs of the serving TRP, carries every control message a second time, ``tci_activation_ms`` after it was chosen.
-    - The legs change places, without interruption because both are active, when the second is measured or (nearest forecast)
-      predicted better by the hysteresis, and instead of a beam recovery.
+    - The legs change places, without interruption because both are active, when the second is better by the hysteresis in the
+      nearest forecast and works already, or is measured better and not forecast worse; and instead of a beam recovery. While a
+      second leg is held, reports change no TRP.
     - Link adaptation reckons with the lesser of what the reactive base knows and the nearest forecast, so that the MCS falls
       before the body arrives.
     - With no forecast, or one whose targets have all passed, the reactive base remains.
@@ -53,46 +65,46 @@ class HumanAwarePolicy(ReactivePolicy):
         """Return the plan of the coming tick."""
         self._now_us = observation.time_us
         self._advance(observation)
-        now_us, rows = observation.time_us, self._rows
+        now_us = observation.time_us
         coming = tuple(f for f in observation.forecast or () if f.time_us >= now_us)
         near = tuple(f for f in coming if f.time_us <= now_us + self._near_us)
         key = tuple(f.time_us for f in observation.forecast or ())
         if coming and key != self._forecast_key:
             self._forecast_key = key
             self._assess(coming, now_us)
-        expired = (self._second_trp >= 0) & (self._risk_until_us < now_us)
-        same = (self._second_trp == self._trp) & (self._second_beam == self._beam)
-        self._release(expired | same)
-        self._exchange_by_merit(observation, near)
+        if (self._second_trp >= 0).any():
+            expired = self._risk_until_us < now_us
+            same = (self._second_trp == self._trp) & (self._second_beam == self._beam)
+            self._release(expired | same)
+            self._exchange_by_merit(observation, near)
 
-        known_dl_db, known_ul_db = self._known_dl_db, self._known_ul_db
-        if near:
-            pair = (rows, self._trp, self._beam, self._sector)
-            dl = np.min([f.snr_dl_db[pair] for f in near], axis=0)
-            ul = np.min([f.snr_ul_db[pair] for f in near], axis=0)
-            known_dl_db = np.minimum(known_dl_db, capped_db(dl, self._evm))
-            known_ul_db = np.minimum(known_ul_db, capped_db(ul, self._evm))
-        usable = np.column_stack((self._usable(now_us), (self._second_trp >= 0) & (self._second_us <= now_us)))
-        return Plan(
-            trp=np.column_stack((self._trp, self._second_trp)),
-            beam=np.column_stack((self._beam, self._second_beam)),
-            sector=np.column_stack((self._sector, self._second_sector)),
-            usable=usable,
-            repetitions=np.ones(len(rows), dtype=np.int64),
-            sinr_dl_db=known_dl_db - self._margin_db,
-            sinr_ul_db=known_ul_db - self._margin_db,
-        )
+        known_dl_db, known_ul_db = self._known_dl_db - self._margin_db, self._known_ul_db - self._margin_db
+        for f in near:
+            for known_db, snr_db in ((known_dl_db, f.snr_dl_db), (known_ul_db, f.snr_ul_db)):
+                lower_to(known_db, snr_db, self._trp, self._beam, self._sector, self._evm, self._margin_db)
+        legs = np.empty((3, len(self._trp), 2), dtype=np.int64)
+        legs[0, :, 0], legs[1, :, 0], legs[2, :, 0] = self._trp, self._beam, self._sector
+        legs[0, :, 1], legs[1, :, 1], legs[2, :, 1] = self._second_trp, self._second_beam, self._second_sector
+        usable = np.empty((len(self._trp), 2), dtype=np.bool_)
+        usable[:, 0], usable[:, 1] = self._usable(now_us), self._active()
+        repetitions = np.ones(len(self._trp), dtype=np.int64)
+        return Plan(legs[0], legs[1], legs[2], usable, repetitions, known_dl_db, known_ul_db)
 
     def _assess(self, coming: tuple[Report, ...], now_us: int) -> None:
         """Judge the risk of every serving pair by a new forecast, and choose second legs."""
         rows = self._rows
-        floor_dl, floor_ul = coming[0].snr_dl_db, coming[0].snr_ul_db
-        for f in coming[1:]:
-            floor_dl, floor_ul = np.minimum(floor_dl, f.snr_dl_db), np.minimum(floor_ul, f.snr_ul_db)
         pair = (rows, self._trp, self._beam, self._sector)
-        dl, ul = capped_db(floor_dl[pair], self._evm), capped_db(floor_ul[pair], self._evm)
+        floor_dl = coming[0].snr_dl_db
+        for f in coming[1:]:
+            floor_dl = np.minimum(floor_dl, f.snr_dl_db)
+        floor_ul = np.min([f.snr_ul_db[pair] for f in coming], axis=0)
+        dl, ul = capped_db(floor_dl[pair], self._evm), capped_db(floor_ul, self._evm)
         lowest = np.minimum(dl, ul)
-        drop = np.maximum(self._known_dl_db - dl, self._known_ul_db - ul)
+        drop = np.zeros(len(rows))
+        if self._report is not None:  # sweep against sweep: neither interference nor coherent fading in it
+            reported_dl = capped_db(self._report.snr_dl_db[pair], self._evm)
+            reported_ul = capped_db(self._report.snr_ul_db[pair], self._evm)
+            drop = np.maximum(reported_dl - dl, reported_ul - ul)
         ease = np.where(self._second_trp >= 0, self._hysteresis_db, 0.0)
         risk = (lowest < self._risk_db + ease) | (drop > self._margin_db - ease)
         self._risk_until_us = np.where(risk, now_us + self._hold_us, self._risk_until_us)
@@ -121,8 +133,8 @@ class HumanAwarePolicy(ReactivePolicy):
     def _active(self) -> BoolArray:
         return np.asarray((self._second_trp >= 0) & (self._second_us <= self._now_us), dtype=np.bool_)
 
-    def _prepared(self, trp: IntArray) -> BoolArray:
-        return np.asarray(self._active() & (self._second_trp == trp), dtype=np.bool_)
+    def _held(self) -> BoolArray:
+        return np.asarray(self._second_trp >= 0, dtype=np.bool_)
 
     def _exchange_by_merit(self, observation: Observation, near: tuple[Report, ...]) -> None:
         """Let the second leg lead where it is better by the hysteresis, measured or predicted."""
@@ -136,8 +148,9 @@ class HumanAwarePolicy(ReactivePolicy):
             rows = self._rows
             first = (rows, self._trp, self._beam, self._sector)
             second = (rows, self._second_trp, self._second_beam, self._second_sector)
-            gain = [f.snr_dl_db[second] - f.snr_dl_db[first] for f in near]
-            better = better | (np.min(gain, axis=0) > self._hysteresis_db)
+            gain_db = np.min([f.snr_dl_db[second] - f.snr_dl_db[first] for f in near], axis=0)
+            works = fresh & (second_db >= np.minimum(first_db, self._risk_db))
+            better = (better & (gain_db > -self._hysteresis_db)) | (works & (gain_db > self._hysteresis_db))
         swap = active & better
         if swap.any():
             self._exchange(swap, observation)

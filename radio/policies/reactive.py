@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 
 from radio.config import RadioConfig
 from radio.policies.base import (
@@ -15,6 +16,33 @@ from radio.policies.base import (
     single_leg,
 )
 from radio.types import BoolArray, FloatArray, IntArray, Plan
+
+
+@njit(cache=True, fastmath=False)
+def judge_serving(
+    time_us: int, occasions: int, serving_dl_db: FloatArray, serving_ul_db: FloatArray,
+    since_us: IntArray, free_us: IntArray, recovering: BoolArray, qout_db: float, max_count: int,
+    known_dl_db: FloatArray, known_ul_db: FloatArray, failures: IntArray,
+) -> BoolArray:  # fmt: skip
+    """Take a measurement of the serving legs into what is known and into the failure counters, both in place.
+
+    A leg that changed or was interrupted since the measurement was not measured.
+
+    Returns
+    -------
+    (U,) whether beam failure is declared.
+    """
+    failed = np.zeros(since_us.size, dtype=np.bool_)
+    for u in range(since_us.size):
+        sinr_db = serving_dl_db[u, 0]
+        if since_us[u] > time_us or free_us[u] > time_us or not np.isfinite(sinr_db):
+            failures[u] = 0
+            continue
+        known_dl_db[u] = sinr_db
+        known_ul_db[u] = serving_ul_db[u, 0]
+        failures[u] = failures[u] + occasions if sinr_db < qout_db else 0
+        failed[u] = failures[u] >= max_count and not recovering[u]
+    return failed
 
 
 class ReactivePolicy:
@@ -139,31 +167,25 @@ class ReactivePolicy:
 
         best_db[rows, self._trp] = -np.inf
         other = best_db.argmax(axis=1)
-        better = settled & (best_db[rows, other] > own_db + self._hysteresis_db)
+        better = settled & ~self._held() & (best_db[rows, other] > own_db + self._hysteresis_db)
         fresh = better & (other != self._candidate)
         self._candidate = np.where(better, other, -1)
         self._candidate_us = np.where(fresh, report.time_us, self._candidate_us)
         change = better & (report.time_us - self._candidate_us >= self._ttt_us)
         if change.any():
-            interrupted = change & ~self._prepared(other)
-            self._free_us = np.where(interrupted, now_us + self._interruption_us, self._free_us)
+            self._free_us = np.where(change, now_us + self._interruption_us, self._free_us)
             self._move(change, other, beam[rows, other], sector[rows, other], now_us)
 
-    def _prepared(self, trp: IntArray) -> BoolArray:
-        """Return whether a UE can move to a TRP without interruption."""
-        return np.zeros(len(trp), dtype=np.bool_)
+    def _held(self) -> BoolArray:
+        """Return which UEs must not change their TRP by reports."""
+        return np.zeros(len(self._rows), dtype=np.bool_)
 
     def _follow_serving(self, observation: Observation) -> None:
-        measured = (
-            (self._since_us <= observation.serving_time_us)
-            & (self._free_us <= observation.serving_time_us)
-            & np.isfinite(observation.serving_dl_db[:, 0])
-        )
-        self._known_dl_db = np.where(measured, observation.serving_dl_db[:, 0], self._known_dl_db)
-        self._known_ul_db = np.where(measured, observation.serving_ul_db[:, 0], self._known_ul_db)
-        failing = measured & (observation.serving_dl_db[:, 0] < self._qout_db)
-        self._failures = np.where(failing, self._failures + observation.serving_occasions, 0)
-        failed = (self._failures >= self._max_count) & ~self._recovering
+        failed = judge_serving(
+            observation.serving_time_us, observation.serving_occasions, observation.serving_dl_db, observation.serving_ul_db,
+            self._since_us, self._free_us, self._recovering, self._qout_db, self._max_count,
+            self._known_dl_db, self._known_ul_db, self._failures,
+        )  # fmt: skip
         if failed.any():
             self._fail(failed, observation)
 

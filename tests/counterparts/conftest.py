@@ -47,6 +47,14 @@ def mosquitto_sub() -> str:
 
 
 @pytest.fixture(scope="session")
+def mosquitto_passwd() -> str:
+    """Path of mosquitto's tool for password files."""
+    path = shutil.which("mosquitto_passwd")
+    require(path is not None, "mosquitto_passwd (Debian package mosquitto)")
+    return str(path)
+
+
+@pytest.fixture(scope="session")
 def node_opcua() -> str:
     """Path of node, with node-opcua beside this file."""
     path = shutil.which("node")

@@ -99,7 +99,7 @@ def test_a_new_twin_is_online_again_and_a_clean_end_has_no_last_will(broker, tmp
 
 # paho leaves the socket of a failed TLS handshake to the garbage collector
 @pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning")
-def test_user_password_and_tls(mosquitto, tmp_path, new_port):
+def test_user_password_and_tls(mosquitto, mosquitto_passwd, tmp_path, new_port):
     from cryptography import x509
     from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -107,7 +107,7 @@ def test_user_password_and_tls(mosquitto, tmp_path, new_port):
     pem = tmp_path / "broker.pem"
     pem.write_bytes(x509.load_der_x509_certificate(own.certificate.read_bytes()).public_bytes(Encoding.PEM))
     passwords = tmp_path / "passwords"
-    subprocess.run(["mosquitto_passwd", "-b", "-c", str(passwords), "twin", "cell 3"], check=True, capture_output=True)
+    subprocess.run([mosquitto_passwd, "-b", "-c", str(passwords), "twin", "cell 3"], check=True, capture_output=True)
     port = new_port()
     lines = (f"certfile {pem}", f"keyfile {own.private_key}", "allow_anonymous false", f"password_file {passwords}")
     broker = run_broker(mosquitto, tmp_path, port, *lines)
