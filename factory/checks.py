@@ -14,6 +14,7 @@ import numpy as np
 from factory.config import BoxConfig, HallConfig
 from factory.errors import ScenarioError
 from radio.materials import permittivity
+from radio.traffic import resolve
 
 if TYPE_CHECKING:
     from factory.scenario import LoadedScenario
@@ -51,6 +52,11 @@ def _faults(loaded: LoadedScenario) -> Iterator[tuple[str, str]]:
     yield from _trp_faults(loaded)
     yield from _robot_faults(loaded)
     yield from _people_faults(loaded)
+    for i, service in enumerate(loaded.scenario.radio.services):
+        try:
+            resolve(service)
+        except ValueError as error:
+            yield f"radio.services[{i}].profile", str(error)
 
 
 def _outside(hall: HallConfig, point: tuple[float, ...]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from factory.twin import Twin
+from radio.traffic import resolve
 
 Json = dict[str, Any]
 
@@ -12,7 +13,7 @@ Json = dict[str, Any]
 def collect(twin: Twin) -> Json:
     """Return the figures of the shift so far as JSON values; docs/run-folder.md lists them."""
     duration_s = twin.time_us / 1e6
-    policies = {network.policy: _policy(network.kpi.result(duration_s)) for network in twin.networks}
+    policies = {network.policy: _policy(twin, network.kpi.result(duration_s)) for network in twin.networks}
     acting = twin.networks[0].policy if twin.networks else None
     return {
         "acting_policy": acting,
@@ -24,8 +25,9 @@ def collect(twin: Twin) -> Json:
     }
 
 
-def _policy(result: Json) -> Json:
-    services = [_service(s) for s in result["services"]]
+def _policy(twin: Twin, result: Json) -> Json:
+    interval_us = {s.name: resolve(s).interval_us for s in twin.scenario.radio.services}
+    services = [_service(s) | {"transfer_interval_us": interval_us[s["name"]]} for s in result["services"]]
     return {"services": services, "resources": result["resources"], "outages_by_cause": _by_cause(services)}
 
 

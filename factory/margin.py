@@ -17,8 +17,8 @@ Floats = npt.NDArray[np.float64]
 class LinkMargin:
     """SINR above what a device's services need.
 
-    A control message needs the SINR at which it reaches the target block error in its mini-slot over the whole carrier;
-    video needs the spectral efficiency that carries its frame in half the symbols of its interval and direction.
+    A control message needs the SINR at which it reaches the target block error in one slot over the whole carrier; video
+    needs the spectral efficiency that carries its frame in half the symbols of its interval and direction.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class LinkMargin:
                 n_re = 0.5 * share * float(traffic.interval_us[i]) / symbol_us * re_per_symbol
                 target = adaptation.video_target_bler
             else:
-                n_re, target = nr.MINI_SLOT_SYMBOLS * re_per_symbol, adaptation.target_bler
+                n_re, target = nr.SYMBOLS_PER_SLOT * re_per_symbol, adaptation.target_bler
             need = float(required_sinr_db(n_re, bits, target)) + penalty_db
             table = self._need_dl if downlink else self._need_ul
             ue = int(traffic.ue[i])

@@ -101,7 +101,7 @@ def _services(twin: Twin) -> tuple[ServiceView, ...]:
     if not twin.networks:
         return ()
     traffic, tracker = twin.traffic, twin.tracker
-    figures = twin.networks[0].kpi.snapshot()
+    figures = twin.networks[0].kpi.running()
     views = []
     for s, name in enumerate(traffic.service_name):
         since = tracker.down_since_us[(traffic.service == s) & (tracker.down_since_us >= 0)]

@@ -175,7 +175,8 @@ def blockers_of(people: PeopleState, agvs: AgvState | None, links: CobotLinks | 
         np.empty(0) if links is None else links.radius_m,
         *arrays,
     )
-    return Blockers(*(a[:row] for a in arrays))
+    start, end, half, yaw, shape, owner, part = arrays
+    return Blockers(start[:row], end[:row], half[:row], yaw[:row], shape[:row], owner[:row], part[:row])
 
 
 def person_blockers(people: PeopleState) -> Blockers:

@@ -403,7 +403,7 @@ class World:
         return low.tolist(), high.tolist()
 
     def ray_test(self, start: Floats, end: Floats) -> tuple[Ints, Ints]:
-        """What each ray hits first, at the poses of the last :meth:`sync_people`.
+        """Find what each ray hits first, at the poses of the last :meth:`sync_people`.
 
         Parameters
         ----------

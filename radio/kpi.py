@@ -8,6 +8,7 @@ when they become too many.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -74,6 +75,15 @@ def _accumulate(
                     cell[_ENTRIES_COUNTED] += 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class Running:
+    """Figures of a service so far, without intervals; None before its first message, or where no failure is expected."""
+
+    availability: float | None
+    mtbf_s: float | None
+    packet_error_ratio: float | None
+
+
 class KpiAccumulator:
     """Adds up what one policy delivered.
 
@@ -133,6 +143,21 @@ class KpiAccumulator:
                 self._switches += int(np.count_nonzero(leg != self._last_leg))
             self._last_leg = leg
             self._second_legs += int(np.count_nonzero(plan.trp[:, 1] >= 0))
+
+    def running(self) -> tuple[Running, ...]:
+        """Return the conditional expectations of every service so far, for displays."""
+        totals = self._units.sum(axis=1)
+        out = []
+        for v in range(len(self._traffic.service_name)):
+            rows = self._traffic.service == v
+            total = totals[rows].sum(axis=0)
+            n = float(total[_MESSAGES])
+            if n == 0.0:
+                out.append(Running(None, None, None))
+                continue
+            interval_s = int(self._traffic.interval_us[rows][0]) * 1e-6
+            out.append(Running(1.0 - total[_DOWN] / n, _period(interval_s, float(total[_ENTRIES] / n)), total[_LOSS] / n))
+        return tuple(out)
 
     def _merge_blocks(self) -> None:
         """Merge blocks in pairs: half as many, twice as long."""

@@ -127,7 +127,9 @@ def find_profile(name: str) -> Profile:
 
 
 @dataclass(frozen=True, slots=True)
-class _Resolved:
+class Resolved:
+    """A service with its profile's values filled in: times in us, ``bits`` per message, targets as in :class:`Profile`."""
+
     direction: int
     interval_us: int
     survival_us: int
@@ -138,14 +140,21 @@ class _Resolved:
     mtbf_s: float
 
 
-def _resolve(service: ServiceConfig) -> _Resolved:
+def resolve(service: ServiceConfig) -> Resolved:
+    """Fill in what a service leaves to its profile.
+
+    Raises
+    ------
+    ValueError
+        For an unknown profile, or a survival time of more messages than are kept.
+    """
     profile = find_profile(service.profile)
 
     def first(*values: int | None) -> int:
         return next(v for v in values if v is not None)
 
     interval = first(service.transfer_interval_us, profile.transfer_interval_us)
-    resolved = _Resolved(
+    resolved = Resolved(
         direction=DIRECTIONS.index(service.direction or profile.direction),
         interval_us=interval,
         survival_us=first(service.survival_time_us, profile.survival_time_us, interval),
@@ -182,7 +191,7 @@ def build_traffic(config: RadioConfig, device_class: Sequence[str], rng: np.rand
         For an unknown profile, or a survival time of more messages than are kept.
     """
     rows: list[tuple[int, int, int, int, int, int, int, int, bool]] = []
-    resolved = [_resolve(s) for s in config.services]
+    resolved = [resolve(s) for s in config.services]
     for index, (service, r) in enumerate(zip(config.services, resolved, strict=True)):
         devices = [u for u, name in enumerate(device_class) if name == service.devices]
         count = max(1, round(service.share * len(devices)))

@@ -91,7 +91,7 @@ class CobotConfig(_Model):
     cycle_s: float = Field(8.0, gt=0, le=600, description="Time of one undisturbed pick-and-place cycle in s.")
     pick_azimuth_deg: float = Field(45.0, ge=-160, le=160, description="Where it picks, degrees from the arm's front.")
     place_azimuth_deg: float = Field(-45.0, ge=-160, le=160, description="Where it places, degrees from the arm's front.")
-    reach_m: float = Field(0.55, ge=0.4, le=0.7, description="Distance of pick and place from the base axis in m.")
+    reach_m: float = Field(0.55, ge=0.45, le=0.7, description="Distance of pick and place from the base axis in m.")
     restart_delay_s: float = Field(1.0, ge=0, le=600, description="From commands being back to moving again in s.")
 
     @model_validator(mode="after")

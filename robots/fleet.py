@@ -61,7 +61,9 @@ class Fleet:
 
     Attributes
     ----------
-    graph : the routes. n : number of AGVs. watchdog : its stops.
+    graph : the routes; state's ``node`` indexes its ``node_id``. n : number of AGVs. watchdog : its stops.
+    finished_orders : transports in the order of their end. ways_out : how often AGVs had waited for each other so long that
+        the known schedule was carried out.
     """
 
     def __init__(self, config: RobotsConfig, rng: np.random.Generator, survival_time_us: int | IntArray = 50_000) -> None:

@@ -30,7 +30,7 @@ class Report:
     Attributes
     ----------
     time_us : instant the values hold for: of the measurement, or the target of a forecast [us].
-    snr_dl_db, snr_ul_db : (U, T, B, S) [dB], whole decibels where measured.
+    snr_dl_db, snr_ul_db : (U, T, B, S) [dB]; where measured, the downlink in whole decibels.
     """
 
     time_us: int
@@ -100,15 +100,17 @@ class LinkBudget:
         self.offset_ul_db: FloatArray = np.array([ue.tx_power_dbm - noise_dbm - t.noise_figure_db for t in config.trps])
 
     def report(self, sweep: Sweep, step_db: float = 0.0) -> Report:
-        """Return a sweep as a report, its SNR rounded to ``step_db`` (0: not rounded)."""
-        gain_db = 10.0 * np.log10(np.maximum(sweep.gain, _NO_GAIN))
-        snr_dl_db = gain_db + self.offset_dl_db[:, None, None]
-        snr_ul_db = gain_db + self.offset_ul_db[:, None, None]
+        """Return a sweep as a report, its downlink SNR rounded to ``step_db`` (0: not rounded)."""
+        snr_dl_db = np.maximum(sweep.gain, _NO_GAIN)
+        np.log10(snr_dl_db, out=snr_dl_db)
+        snr_dl_db *= 10.0
+        snr_dl_db += self.offset_dl_db[:, None, None]
         if step_db > 0.0:
-            np.rint(snr_dl_db / step_db, out=snr_dl_db)
-            np.rint(snr_ul_db / step_db, out=snr_ul_db)
+            snr_dl_db /= step_db
+            np.rint(snr_dl_db, out=snr_dl_db)
             snr_dl_db *= step_db
-            snr_ul_db *= step_db
+        # the channel is reciprocal: the uplink differs by powers and noise figures alone
+        snr_ul_db = snr_dl_db + (self.offset_ul_db - self.offset_dl_db)[:, None, None]
         return Report(sweep.time_us, snr_dl_db, snr_ul_db)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from robots.config import RobotsConfig
 
 
 def grid(nx: int, ny: int, spacing_m: float = 4.0) -> dict[str, Any]:
-    """Two-way lanes in a grid; picks in the west, drops in the east, chargers in the south."""
+    """Build two-way lanes in a grid; picks in the west, drops in the east, chargers in the south."""
     nodes, edges = [], []
     for i in range(nx):
         for j in range(ny):
@@ -28,7 +29,7 @@ def grid(nx: int, ny: int, spacing_m: float = 4.0) -> dict[str, Any]:
 
 
 def corridor() -> dict[str, Any]:
-    """Two loops of two-way lanes with dead-end stations, joined by one long one-lane corridor: hard for right of way."""
+    """Build two loops of two-way lanes with dead-end stations, joined by one long one-lane corridor: hard for right of way."""
     nodes: list[dict[str, Any]] = []
     edges: list[dict[str, Any]] = []
 
@@ -52,13 +53,13 @@ def corridor() -> dict[str, Any]:
         ["e0", "e1", "e2", "e3", "ej", "e0"],
         ["wj", *(f"c{k}" for k in range(5)), "ej"],
     ):
-        for a, b in zip(chain[:-1], chain[1:], strict=True):
+        for a, b in pairwise(chain):
             edge(a, b)
     return {"nodes": nodes, "edges": edges}
 
 
 def ring(length_m: float = 24.0, pick_at: int = 1, drop_at: int = 4) -> dict[str, Any]:
-    """A one-way rectangle of six nodes with long straight sides, one pick and one drop."""
+    """Build a one-way rectangle of six nodes with long straight sides, one pick and one drop."""
     half = length_m / 2
     places = [(2, 2), (2 + half, 2), (2 + length_m, 2), (2 + length_m, 12), (2 + half, 12), (2, 12)]
     actions = {pick_at: "pick", drop_at: "drop"}
@@ -68,7 +69,7 @@ def ring(length_m: float = 24.0, pick_at: int = 1, drop_at: int = 4) -> dict[str
 
 
 def one_way_hall() -> dict[str, Any]:
-    """A one-way hall like a plant's: two main roads, five rack aisles with two picks each, a ring of six drops."""
+    """Build a one-way hall like a plant's: two main roads, five rack aisles with two picks each, a ring of six drops."""
     nodes, edges = [], []
     west, east = 28.0, 30.4
     lanes_y = [10.25, 14.75, 19.25, 23.75, 28.25]
@@ -77,7 +78,7 @@ def one_way_hall() -> dict[str, Any]:
         nodes.append({"id": name, "position_m": (x, y), "action": action})
 
     def chain(*names: str) -> None:
-        edges.extend({"start": a, "end": b, "two_way": False} for a, b in zip(names[:-1], names[1:], strict=True))
+        edges.extend({"start": a, "end": b, "two_way": False} for a, b in pairwise(names))
 
     for k, y in enumerate(lanes_y, 1):
         node(f"n{k}", west, y)
@@ -107,7 +108,7 @@ def one_way_hall() -> dict[str, Any]:
 
 
 def config(routes: dict[str, Any], count: int, **agvs: Any) -> RobotsConfig:
-    """A robots section with a fleet on these routes."""
+    """Build a robots section with a fleet on these routes."""
     return RobotsConfig.model_validate({"agvs": {"count": count, **agvs}, "routes": routes})
 
 

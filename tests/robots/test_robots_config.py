@@ -62,7 +62,7 @@ def test_too_many_agvs_are_told_the_limit():
 def test_agvs_need_picks_drops_and_room():
     with pytest.raises(ValidationError, match="3 AGVs need at least one node with action: pick"):
         RobotsConfig.model_validate({"agvs": {"count": 3}})
-    with pytest.raises(ValidationError, match=r"'n0-0' and 'n0-1' are 1\.20 m apart; AGVs of 1\.2 x 0\.8 m need 1\.49 m"):
+    with pytest.raises(ValidationError, match=r"'n\d-\d' and 'n\d-\d' are 1\.20 m apart; AGVs of 1\.2 x 0\.8 m need 1\.49 m"):
         config(grid(4, 4, spacing_m=1.2), 2)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,7 +18,7 @@ def _graph(routes, **agvs):
 
 
 def _path_time_s(graph, path):
-    return sum(graph.edge_time_s[graph.edge_of[a, b]] for a, b in zip(path[:-1], path[1:], strict=True))
+    return sum(graph.edge_time_s[graph.edge_of[a, b]] for a, b in pairwise(path))
 
 
 def test_planned_paths_are_scipys_shortest_paths_but_for_stops_at_turns():

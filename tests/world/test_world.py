@@ -210,7 +210,7 @@ def test_a_load_changes_what_a_ray_hits(world, crowd):
     assert hit(world, *over) == (HIT_AGV, 0)
     put(world, crowd, load_m=np.array([0.3]))
     assert hit(world, *over) == (HIT_NONE, -1)
-    put(world, crowd, load_m=np.array([0.9]), agv_xy=AGV_AT + (3.0, 0.0))
+    put(world, crowd, load_m=np.array([0.9]), agv_xy=np.array([[11.0, 3.0]]))
     assert hit(world, *over) == (HIT_NONE, -1)  # the load drives along
     assert hit(world, (11.0, 5.0, 0.8), (11.0, 1.0, 0.8)) == (HIT_AGV, 0)
     put(world, crowd)
