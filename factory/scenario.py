@@ -78,7 +78,7 @@ class LoadedScenario:
 
     def problem(self, key: str, message: str) -> ScenarioError:
         """Error at ``key`` (``radio.trps[1].position_m``), with its place in the file."""
-        return ScenarioError([self.locator.problem(parse_key(key), message)])
+        return ScenarioError([self.locator.problem(self.locator.of_names(parse_key(key), message), message)])
 
 
 class Locator:
@@ -88,13 +88,33 @@ class Locator:
         self._source, self._root, self._overrides = source, root, overrides
 
     def problem(self, loc: Loc, message: str, at_key: bool = False) -> Problem:
-        """A problem at ``loc``; the nearest existing parent gives the place where the key itself is absent."""
+        """Return a problem at ``loc``; the nearest existing parent gives the place where the key itself is absent."""
         key = format_key(loc)
         for depth in range(len(loc), 0, -1):
             if loc[:depth] in self._overrides:
                 return Problem(f"--set {self._overrides[loc[:depth]]}", 0, 0, key, message)
         line, column = self._place(loc, at_key)
         return Problem(self._source, line, column, key, message)
+
+    def of_names(self, loc: Loc, message: str) -> Loc:
+        """Narrow ``loc`` to the entry below it that holds most of the names quoted in a message."""
+        node = self._root
+        for step in loc:
+            try:
+                node = node[step]
+            except (KeyError, IndexError, TypeError):
+                return loc
+        names = set(re.findall(r"'([^']+)'", message))
+        best, most = loc, 0
+        entries: list[tuple[Loc, Any]] = [(loc, node)] if isinstance(node, dict | list) else []
+        while entries:
+            at, entry = entries.pop(0)
+            children: list[tuple[Any, Any]] = list(entry.items() if isinstance(entry, dict) else enumerate(entry))
+            held = len(names & {str(v) for _, v in children if not isinstance(v, dict | list)})
+            if held > most:
+                best, most = at, held
+            entries += [((*at, key), child) for key, child in children if isinstance(child, dict | list)]
+        return best
 
     def _place(self, loc: Loc, at_key: bool) -> tuple[int, int]:
         node, place = self._root, (1, 1)
@@ -270,6 +290,7 @@ def _problems(error: ValidationError, locator: Locator) -> list[Problem]:
             message = f"{value!r} should be {wanted}" + (f"; did you mean {near[0]!r}?" if near else "")
         elif kind == "value_error":
             message = str(fault["msg"]).removeprefix("Value error, ")
+            loc = locator.of_names(loc, message)
         else:
             shown = repr(value) if not isinstance(value, dict | list | tuple) else f"a {type(value).__name__}"
             message = f"{shown}: {str(fault['msg'])[:1].lower()}{str(fault['msg'])[1:]}. {description}".strip()

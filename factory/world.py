@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pybullet
 import pybullet_data
+
+from factory.bullet import pybullet
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

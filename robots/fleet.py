@@ -134,7 +134,6 @@ class Fleet:
         self.finished_orders: list[FinishedOrder] = []
         self.ways_out = 0
 
-    # ------------------------------------------------------------------ step
     def step(self, time_us: int, dt_us: int, command_age_us: IntArray, people_xy: FloatArray, people_present: BoolArray) -> None:
         """Advance to ``time_us``.
 
@@ -198,7 +197,6 @@ class Fleet:
         self._order_id[i] = -1
         self._machines.stage[i] = IDLE
 
-    # ------------------------------------------------------------------ orders and ways
     def _orders_arrive(self) -> None:
         rate = self.config.agvs.orders_per_hour
         if rate is None:
@@ -222,27 +220,31 @@ class Fleet:
         queued = ~ended & (machines.mode == QUEUE) & (traffic.at_k == traffic.head_k)
         if not queued.any() or ((machines.mode != QUEUE) & (machines.mode != NO_ORDER)).any():
             self._last_progress_us = now
-        if self._strict and self._schedule.first[0] < self._schedule.end[0] and not (ended & ~wants)[self._strict_for]:
-            return
-        stuck = now - self._last_progress_us >= GRIDLOCK_AFTER_US
-        self._strict = bool(stuck or self._starved_us.max() >= PATIENCE_US)
         if self._strict:
-            self._strict_for = int(self._starved_us.argmax())
-            if self._schedule.first[0] < self._schedule.end[0]:
-                self.ways_out += 1
+            if self._schedule.first[0] < self._schedule.end[0] and not (ended & ~wants)[self._strict_for]:
                 return
+            self._strict = False  # it led out for the one it was for; the others' patience starts anew
+            self._starved_us[:] = 0
+        starved = self._starved_us >= PATIENCE_US
+        if now - self._last_progress_us >= GRIDLOCK_AFTER_US:
+            starved |= queued
+        if starved.any() and self._schedule.first[0] < self._schedule.end[0]:
+            self._strict = True
+            self._strict_for = int(np.where(starved, self._since_us, now + 1).argmin())
+            self.ways_out += 1
+            return
         due = (self._try_at_us <= now) & (wants | (queued & (wait >= ASIDE_AFTER_US)))
-        for i in np.argsort(self._since_us, kind="stable")[due[np.argsort(self._since_us, kind="stable")]][:_PLANS_PER_PERIOD]:
+        oldest_first = np.argsort(self._since_us, kind="stable")
+        for i in oldest_first[due[oldest_first]][:_PLANS_PER_PERIOD]:
             self._try_at_us[i] = now + RETRY_US
             if wants[i]:
-                if self._next_way(int(i)) and self._strict:
-                    return  # one at a time, so that the one that waited longest gets through
+                self._next_way(int(i))
             else:
                 self._send_blocker_aside(int(i))
                 if wait[i] >= REROUTE_AFTER_US and now - self._rerouted_us[i] >= REROUTE_AFTER_US:
                     self._rerouted_us[i] = now
                     self._reroute(int(i))
-        if self._strict and wants.all():
+        if wants.all() and wait.max() >= GRIDLOCK_AFTER_US:
             self._stir()
 
     def _next_way(self, i: int) -> bool:
@@ -333,10 +335,9 @@ class Fleet:
         """Give an AGV a way to a node if a schedule for all is found with it."""
         penalty = congestion_s(i, self._standing(), self._traffic, self._lanes)
         head, yaw = int(self._heads()[i]), self._head_yaw(i)
-        way = self.graph.plan(head, goal, yaw, penalty)
+        way, plain = self.graph.plan(head, goal, yaw, penalty), self.graph.plan(head, goal, yaw)
         if self._accept(i, way):
             return True
-        plain = self.graph.plan(head, goal, yaw)
         return not np.array_equal(plain, way) and self._accept(i, plain)
 
     def _accept(self, i: int, way: IntArray) -> bool:
@@ -364,7 +365,6 @@ class Fleet:
         self._traffic.head_k[i] = head_k
         self._traffic.at_k[i] = 0
 
-    # ------------------------------------------------------------------ who yields
     def _reroute(self, i: int) -> None:
         """Look for another way for an AGV that waits in a queue."""
         traffic, k = self._traffic, int(self._traffic.head_k[i])
@@ -422,7 +422,6 @@ class Fleet:
             schedule.node[first + 1 : at + 1] = schedule.node[first:at].copy()
             schedule.first[0] += 1
 
-    # ------------------------------------------------------------------ what others see
     def state(self) -> AgvState:
         """Give the fleet at the last step; arrays are the caller's own, except the constant half extents."""
         agvs, traffic, machines = self.config.agvs, self._traffic, self._machines

@@ -221,12 +221,7 @@ def _matrix(order: Sequence[str], policies: Mapping[str, Any]) -> list[dict[str,
             {
                 "name": name,
                 "target": words.target_cell(asked),
-                "cells": [
-                    (words.availability_cell(s), words.mtbf_cell(s), words.verdict(s))
-                    if s
-                    else None
-                    for s in by_policy
-                ],
+                "cells": [(words.availability_cell(s), words.mtbf_cell(s), words.verdict(s)) if s else None for s in by_policy],
             }
         )
     return rows

@@ -14,13 +14,30 @@ _HOLD_PERIODS = 2  # forecasts without risk before a prepared leg is given up
 
 
 @njit(cache=True, fastmath=False)
-def lower_to(
-    known_db: FloatArray, snr_db: FloatArray, trp: IntArray, beam: IntArray, sector: IntArray, evm: float, margin_db: float
-) -> None:
-    """Lower what link adaptation reckons with, in place, to a forecast of the pair under the EVM ceiling, less the margin."""
+def lower_to(known_db: FloatArray, snr_db: FloatArray, trp: IntArray, evm: float, margin_db: float) -> None:
+    """Lower what link adaptation reckons with, in place, to a forecast of the TRP under the EVM ceiling, less the margin.
+
+    The best pair of the TRP counts: beams and sectors follow a moving UE within a sweep, bodies take what is left of all.
+    """
     for u in range(known_db.size):
-        snr = 10.0 ** (0.1 * max(snr_db[u, trp[u], beam[u], sector[u]], -200.0))
-        known_db[u] = min(known_db[u], -10.0 * np.log10(1.0 / snr + evm) - margin_db)
+        best = -200.0
+        for b in range(snr_db.shape[2]):
+            for s in range(snr_db.shape[3]):
+                best = max(best, snr_db[u, trp[u], b, s])
+        known_db[u] = min(known_db[u], -10.0 * np.log10(10.0 ** (-0.1 * best) + evm) - margin_db)
+
+
+@njit(cache=True, fastmath=False)
+def lower_floor(floor_db: FloatArray, snr_db: FloatArray) -> None:
+    """Lower ``floor_db`` (U, T, B), in place, to the best sector's SNR of a forecast (U, T, B, S)."""
+    n_ue, n_trp, n_beam, n_sector = snr_db.shape
+    for u in range(n_ue):
+        for t in range(n_trp):
+            for b in range(n_beam):
+                best = snr_db[u, t, b, 0]
+                for s in range(1, n_sector):
+                    best = max(best, snr_db[u, t, b, s])
+                floor_db[u, t, b] = min(floor_db[u, t, b], best)
 
 
 class HumanAwarePolicy(ReactivePolicy):
@@ -33,14 +50,16 @@ class HumanAwarePolicy(ReactivePolicy):
 
     Notes
     -----
-    - Risk: within the horizon, the serving pair is forecast below ``risk_sinr_db`` in either direction, or below its last
-      report by more than ``margin_db``. It ends when the forecast was better than both bounds by ``hysteresis_db`` twice.
+    - Risk: within the horizon, the serving beam is forecast below ``risk_sinr_db`` in either direction, less what interference
+      takes now, or below its last report by more than ``margin_db``. It ends when the forecast was better than both bounds by
+      ``hysteresis_db`` twice.
     - While risk lasts the pair with the best forecast minimum over the horizon, of another TRP if one is at least as good as the
-      other pairs of the serving TRP, carries every control message a second time, ``tci_activation_ms`` after it was chosen.
+      other pairs of the serving TRP, and better than the serving SINR at risk by ``hysteresis_db``, carries every control message
+      a second time, ``tci_activation_ms`` after it was chosen.
     - The legs change places, without interruption because both are active, when the second is better by the hysteresis in the
       nearest forecast and works already, or is measured better and not forecast worse; and instead of a beam recovery. While a
       second leg is held, reports change no TRP.
-    - Link adaptation reckons with the lesser of what the reactive base knows and the nearest forecast, so that the MCS falls
+    - Link adaptation reckons with the lesser of what the reactive base knows and the nearest forecast of its TRP, so that the MCS falls
       before the body arrives.
     - With no forecast, or one whose targets have all passed, the reactive base remains.
     """
@@ -81,7 +100,7 @@ class HumanAwarePolicy(ReactivePolicy):
         known_dl_db, known_ul_db = self._known_dl_db - self._margin_db, self._known_ul_db - self._margin_db
         for f in near:
             for known_db, snr_db in ((known_dl_db, f.snr_dl_db), (known_ul_db, f.snr_ul_db)):
-                lower_to(known_db, snr_db, self._trp, self._beam, self._sector, self._evm, self._margin_db)
+                lower_to(known_db, snr_db, self._trp, self._evm, self._margin_db)
         legs = np.empty((3, len(self._trp), 2), dtype=np.int64)
         legs[0, :, 0], legs[1, :, 0], legs[2, :, 0] = self._trp, self._beam, self._sector
         legs[0, :, 1], legs[1, :, 1], legs[2, :, 1] = self._second_trp, self._second_beam, self._second_sector
@@ -93,37 +112,44 @@ class HumanAwarePolicy(ReactivePolicy):
     def _assess(self, coming: tuple[Report, ...], now_us: int) -> None:
         """Judge the risk of every serving pair by a new forecast, and choose second legs."""
         rows = self._rows
-        pair = (rows, self._trp, self._beam, self._sector)
-        floor_dl = coming[0].snr_dl_db
-        for f in coming[1:]:
-            floor_dl = np.minimum(floor_dl, f.snr_dl_db)
-        floor_ul = np.min([f.snr_ul_db[pair] for f in coming], axis=0)
-        dl, ul = capped_db(floor_dl[pair], self._evm), capped_db(floor_ul, self._evm)
-        lowest = np.minimum(dl, ul)
-        drop = np.zeros(len(rows))
-        if self._report is not None:  # sweep against sweep: neither interference nor coherent fading in it
-            reported_dl = capped_db(self._report.snr_dl_db[pair], self._evm)
-            reported_ul = capped_db(self._report.snr_ul_db[pair], self._evm)
-            drop = np.maximum(reported_dl - dl, reported_ul - ul)
-        ease = np.where(self._second_trp >= 0, self._hysteresis_db, 0.0)
+        floor_dl_db = np.full(coming[0].snr_dl_db.shape[:3], np.inf)
+        floor_ul_db = np.full(len(rows), np.inf)
+        for f in coming:
+            lower_floor(floor_dl_db, f.snr_dl_db)
+            floor_ul_db = np.minimum(floor_ul_db, f.snr_ul_db[rows, self._trp, self._beam].max(axis=1))
+        serving_db = floor_dl_db[rows, self._trp, self._beam]
+        reported_dl, reported_ul = self._reported(self._report or coming[0])
+        dl, ul = capped_db(serving_db, self._evm), capped_db(floor_ul_db, self._evm)
+        # what interference now takes from the measured SINR, it will take from the forecast
+        lowest = np.minimum(
+            dl - np.maximum(reported_dl - self._known_dl_db, 0.0), ul - np.maximum(reported_ul - self._known_ul_db, 0.0)
+        )
+        drop = np.maximum(reported_dl - dl, reported_ul - ul)
+        held = self._second_trp >= 0
+        ease = np.where(held, self._hysteresis_db, 0.0)
         risk = (lowest < self._risk_db + ease) | (drop > self._margin_db - ease)
         self._risk_until_us = np.where(risk, now_us + self._hold_us, self._risk_until_us)
         if not risk.any():
             return
-        best_db, beam, sector = best_pairs(floor_dl)
+        best_db, beam, _ = best_pairs(floor_dl_db[..., None])
         own_db = np.where(beam[rows, self._trp] == self._beam, -np.inf, best_db[rows, self._trp])
         best_db[rows, self._trp] = -np.inf
         other = best_db.argmax(axis=1)
         trp = np.where(best_db[rows, other] >= own_db, other, self._trp)
         score_db = np.maximum(best_db[rows, other], own_db)
-        held = self._second_trp >= 0
-        held_db = floor_dl[rows, self._second_trp, self._second_beam, self._second_sector]
-        present_db = np.where(held, held_db + self._hysteresis_db, floor_dl[pair])
-        choose = risk & (score_db > present_db)
+        held_db = floor_dl_db[rows, self._second_trp, self._second_beam]
+        choose = risk & (score_db > np.where(held, held_db, lowest) + self._hysteresis_db)
         self._second_trp = np.where(choose, trp, self._second_trp)
         self._second_beam = np.where(choose, beam[rows, trp], self._second_beam)
-        self._second_sector = np.where(choose, sector[rows, trp], self._second_sector)
         self._second_us = np.where(choose, now_us + self._tci_us, self._second_us)
+        sector = coming[0].snr_dl_db[rows, self._second_trp, self._second_beam].argmax(axis=1)
+        self._second_sector = np.where(self._second_trp >= 0, sector, -1)
+
+    def _reported(self, report: Report) -> tuple[FloatArray, FloatArray]:
+        """Return what a report says of the serving beams on their best sector, under the EVM ceiling [dB]."""
+        beam = (self._rows, self._trp, self._beam)
+        dl, ul = report.snr_dl_db[beam].max(axis=1), report.snr_ul_db[beam].max(axis=1)
+        return capped_db(dl, self._evm), capped_db(ul, self._evm)
 
     def _release(self, mask: BoolArray) -> None:
         self._second_trp = np.where(mask, -1, self._second_trp)
@@ -142,14 +168,16 @@ class HumanAwarePolicy(ReactivePolicy):
         if not active.any():
             return
         fresh = (self._second_us <= observation.serving_time_us) & (self._since_us <= observation.serving_time_us)
-        first_db, second_db = observation.serving_dl_db[:, 0], observation.serving_dl_db[:, 1]
+        sinr_db = np.minimum(observation.serving_dl_db, observation.serving_ul_db)  # the worse direction
+        first_db, second_db = sinr_db[:, 0], sinr_db[:, 1]
         better = fresh & (second_db > first_db + self._hysteresis_db)
         if near:
             rows = self._rows
-            first = (rows, self._trp, self._beam, self._sector)
-            second = (rows, self._second_trp, self._second_beam, self._second_sector)
-            gain_db = np.min([f.snr_dl_db[second] - f.snr_dl_db[first] for f in near], axis=0)
-            works = fresh & (second_db >= np.minimum(first_db, self._risk_db))
+            first = (rows, self._trp, self._beam)
+            second = (rows, self._second_trp, self._second_beam)
+            gains = [f.snr_dl_db[second].max(axis=1) - f.snr_dl_db[first].max(axis=1) for f in near]
+            gain_db = np.min(gains, axis=0)
+            works = fresh & (second_db >= np.minimum(first_db, self._risk_db + self._margin_db))
             better = (better & (gain_db > -self._hysteresis_db)) | (works & (gain_db > self._hysteresis_db))
         swap = active & better
         if swap.any():

@@ -29,8 +29,8 @@ CASES = {
     "unknown key": (("policy: reactive", "polcy: reactive"), r"unknown key 'polcy'; did you mean 'policy'\?"),
     "misspelt policy": (("policy: reactive", "policy: reactiv"), r"'reactiv'.*did you mean 'reactive'\?"),
     "negative speed": (("max_speed_mps: 1.5", "max_speed_mps: -1.5"), r"-1\.5: .*greater than 0"),
-    "TRP outside the hall": (("[29.5, 8.7, 3.0]", "[29.5, 80.7, 3.0]"), r"TRP 'aisle-east' is outside the hall.*y 0\.\.20"),
-    "TRP inside a rack": (("[29.5, 8.7, 3.0]", "[20.0, 8.7, 3.0]"), r"TRP 'aisle-east' is inside rack 'rack-b'"),
+    "TRP outside the hall": (("[29.5, 2.0, 3.0]", "[29.5, 80.7, 3.0]"), r"TRP 'corner-east' is outside the hall.*y 0\.\.20"),
+    "TRP inside a rack": (("[29.5, 2.0, 3.0]", "[20.0, 8.7, 3.0]"), r"TRP 'corner-east' is inside rack 'rack-b'"),
     "route to a missing node": (("{start: v4, end: w3,", "{start: v4, end: w33,"), r"w33"),
     "person inside a rack": (("position_m: [10.2, 3.0]", "position_m: [20.0, 4.2]"), r"station 'desk-1' is inside rack 'rack-a'"),
     "wrong unit": (("frequency_hz: 28e9", "frequency_hz: 28"), r"28: .*in Hz, for example 28e9"),
@@ -132,7 +132,15 @@ def test_port_in_use_is_named(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         result = _run(
-            "live", "small", "--set", f"bridges.opcua.port={port}", "--set", "bridges.mqtt.enabled=false", "--seconds", "1", cwd=tmp_path
+            "live",
+            "small",
+            "--set",
+            f"bridges.opcua.port={port}",
+            "--set",
+            "bridges.mqtt.enabled=false",
+            "--seconds",
+            "1",
+            cwd=tmp_path,
         )
     assert result.returncode == 2, result.stderr
     assert str(port) in result.stderr

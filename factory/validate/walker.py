@@ -1,0 +1,121 @@
+"""One person who walks straight through a link, and what it costs: for the validation's people rows and its figure."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+import numpy.typing as npt
+from matplotlib.figure import Figure
+
+from factory.snapshot import person_blockers
+from humans.body import JOINTS, capsule_radius_m, pose
+from humans.gait import REFERENCE_STEP, gait_joints, step_length_m
+from humans.types import PeopleState
+from radio.blockage import blockage_db, screen_loss_db
+from radio.geometry import SPEED_OF_LIGHT_MPS, Hall, prepare_hall
+from radio.paths import compute_paths
+
+Floats = npt.NDArray[np.float64]
+
+FREQUENCY_HZ, LINK_M, ANTENNA_M = 28e9, 10.0, 1.2
+SPEED_MPS, STATURE_M = 1.4, 1.70
+HUMAN_SCREEN_M = (0.3, 1.7)
+"""Width and height of a person's screen, TR 38.901 table 7.6.4.2-5."""
+
+_SVG: Any = {"svg.fonttype": "none", "svg.hashsalt": "factory-twin", "font.family": "DejaVu Sans", "font.size": 9.0}
+_NO_DATE = {"Date": None, "Creator": None, "Format": None, "Type": None}
+
+
+def walker(x_m: float, y_m: float, heading_rad: float, walked_m: float, speed_mps: float = SPEED_MPS) -> PeopleState:
+    """One person of 1.70 m in mid-stride.
+
+    Parameters
+    ----------
+    x_m, y_m, heading_rad : where, and which way [m, rad].
+    walked_m : distance walked so far, which gives the gait's phase [m].
+    speed_mps : walking speed, 0 for standing [m/s].
+    """
+    stature = np.array([STATURE_M])
+    joints = np.zeros((1, JOINTS))
+    step = float(step_length_m(np.array([speed_mps]))[0])
+    phase = (walked_m / (2 * step)) % 1.0 if step else 0.0
+    gait_joints(phase, step / STATURE_M / REFERENCE_STEP, STATURE_M, 1.0, joints[0])
+    position, heading = np.array([[x_m, y_m]]), np.array([heading_rad])
+    capsule_a, capsule_b = pose(position, heading, stature, joints)
+    velocity = speed_mps * np.array([[math.cos(heading_rad), math.sin(heading_rad)]])
+    return PeopleState(
+        time_us=0,
+        present=np.ones(1, np.bool_),
+        position_m=position,
+        velocity_mps=velocity,
+        tracked_velocity_mps=velocity,
+        heading_rad=heading,
+        stature_m=stature,
+        capsule_a=capsule_a,
+        capsule_b=capsule_b,
+        capsule_radius_m=capsule_radius_m(stature),
+        activity=np.zeros(1, np.int64),
+        role=np.zeros(1, np.int64),
+        pseudonym=("person-0001",),
+        panel_holder=np.zeros(0, np.int64),
+        panel_position_m=np.zeros((0, 3)),
+        goal_m=position,
+    )
+
+
+def crossing(time_s: Floats) -> tuple[Floats, Floats]:
+    """Loss of a 10 m link at 28 GHz, antennas 1.2 m high, while one person walks through its middle at 1.4 m/s.
+
+    Parameters
+    ----------
+    time_s : (k,) instants from the crossing of the link's line [s].
+
+    Returns
+    -------
+    kernel_db, formula_db : (k,) loss by ``radio.blockage.blockage_db`` of the walking body, and of the one upright screen of
+        TR 38.901 table 7.6.4.2-5 by equations 7.6-28 and 7.6-29 [dB].
+    """
+    hall = prepare_hall(Hall.empty((LINK_M + 2, 20.0, 8.0)), FREQUENCY_HZ)
+    ends = np.array([[1.0, 10.0, ANTENNA_M], [1.0 + LINK_M, 10.0, ANTENNA_M]])
+    paths = compute_paths(hall, ends[:1], ends[1:], 1, 40.0)  # the strongest path is the direct one
+    wavelength_m = SPEED_OF_LIGHT_MPS / FREQUENCY_HZ
+    kernel, formula = np.empty(len(time_s)), np.empty(len(time_s))
+    for k, t in enumerate(time_s):
+        beside = SPEED_MPS * float(t)
+        body = walker(1.0 + LINK_M / 2, 10.0 + beside, math.pi / 2, beside + 10.0)
+        kernel[k] = blockage_db(paths, person_blockers(body), np.array([-1]), wavelength_m).loss_db[0]
+        width, height = HUMAN_SCREEN_M
+        half = LINK_M / 2
+        formula[k] = screen_loss_db(half, half, width / 2, height / 2, beside, ANTENNA_M - height / 2, wavelength_m)
+    return kernel, formula
+
+
+def crossing_figure() -> Figure:
+    """Loss against time of the walk through the link."""
+    time_s = np.linspace(-0.8, 0.8, 641)
+    kernel, formula = crossing(time_s)
+    figure = Figure(figsize=(6.4, 3.5), layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot(time_s, kernel, color="#0072B2", linewidth=1.8, label="this twin: walking body of trunk and limbs, 1.70 m")
+    axes.plot(
+        time_s, formula, color="#D55E00", linewidth=1.4, linestyle="--", label="TR 38.901 7.6.4.2: one screen, 0.3 m × 1.7 m"
+    )
+    axes.set_title("One person walks at 1.4 m/s through the middle of a 10 m link at 28 GHz", loc="left", fontsize=10)
+    axes.set_xlabel("time from the crossing of the line between the antennas (1.2 m high) [s]")
+    axes.set_ylabel("loss of the direct path [dB]")
+    axes.set_xlim(-0.8, 0.8)
+    axes.set_ylim(0, 1.35 * max(float(kernel.max()), float(formula.max())))
+    axes.grid(color="0.9", linewidth=0.6)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(loc="upper left", frameon=False)
+    return figure
+
+
+def write_crossing(path: Path) -> None:
+    """Write the figure as SVG, the same bytes every time."""
+    with matplotlib.rc_context(_SVG):
+        crossing_figure().savefig(path, format="svg", metadata=_NO_DATE)
