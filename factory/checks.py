@@ -1,4 +1,4 @@
-"""Checks that need more than one room: does everything stand inside the hall and outside the boxes?
+"""Check what needs more than one room: does everything stand inside the hall and outside the boxes.
 
 They run at loading time, so that a wrong scenario ends with file, line and column before anything is built.
 """

@@ -59,8 +59,8 @@ class HumanAwarePolicy(ReactivePolicy):
     - The legs change places, without interruption because both are active, when the second is better by the hysteresis in the
       nearest forecast and works already, or is measured better and not forecast worse; and instead of a beam recovery. While a
       second leg is held, reports change no TRP.
-    - Link adaptation reckons with the lesser of what the reactive base knows and the nearest forecast of its TRP, so that the MCS falls
-      before the body arrives.
+    - Link adaptation reckons with the lesser of what the reactive base knows and the nearest forecast of its TRP, so that the
+      MCS falls before the body arrives.
     - With no forecast, or one whose targets have all passed, the reactive base remains.
     """
 

@@ -376,3 +376,31 @@ def test_no_second_leg_is_prepared_without_risk():
 
     plans = drive("human_aware", config, snr_at, 200, forecast_at=oracle_forecast(snr_at, config))
     assert set(column(plans, "trp", leg=1)) == {-1}
+
+
+def test_a_forecast_turn_of_the_device_does_not_collapse_link_adaptation():
+    config = radio_config(1)
+
+    def turned(now, budget):
+        return tuple(budget.report(sweep_of(config, world({0: -32.0, 2: 25.0}), now + h)) for h in (100_000, 250_000))
+
+    plans = drive("human_aware", config, lambda t: world({0: 25.0, 2: 10.0}), 60, forecast_at=turned)
+    assert set(column(plans, "beam", leg=0)) == {0}  # beam 2, at 10 dB, does not work yet
+    assert column(plans, "sinr_dl_db")[5:] == pytest.approx(23.6 - 6.0, abs=0.2)
+
+
+@pytest.mark.parametrize(("second_ul_db", "primary"), [(2.0, 0), (28.0, 1)])
+def test_legs_are_compared_in_their_worse_direction(second_ul_db, primary):
+    config = radio_config(2)
+    budget, policy, load = LinkBudget(config), create_policy("human_aware", config, 1), np.zeros(2)
+    survey = budget.report(sweep_of(config, world({0: 20.0}, {1: 19.0}), 0))
+    dl, ul = np.array([[14.0, 28.0]]), np.array([[14.0, second_ul_db]])
+    for k in range(6):
+        now = k * DT_US
+        forecast = (budget.report(sweep_of(config, world({0: 5.0}, {1: 5.0}), 100_000)),)
+        observation = Observation(now, survey, survey, now - DT_US, int(k > 0), dl, ul, load, load, forecast)
+        plan = policy.plan(observation)
+        if plan.trp[0, 0] != 0:
+            break
+    assert plan.trp[0, 0] == primary
+    assert sorted(plan.trp[0].tolist()) == [0, 1]
