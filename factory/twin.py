@@ -19,10 +19,11 @@ from factory.world import LINK_RADIUS_M, World, WorldSpec
 from humans.crowd import create_crowd
 from humans.forecast import forecast_constant_velocity
 from humans.types import Occupancy, PeopleState
+from radio.config import RadioConfig
 from radio.delivery import Delivered
 from radio.links import Channel
 from radio.network import Ether, Network
-from radio.traffic import build_traffic
+from radio.traffic import build_traffic, resolve
 from robots.cobot import Cobots
 from robots.fleet import Fleet
 from robots.safety import nearest_person
@@ -81,8 +82,8 @@ class Twin:
         with blaming(loaded, "people"):
             self.crowd = create_crowd(scenario.people, walk_space(scenario.hall), generator(seed, "people"), None)
         with blaming(loaded, "robots"):
-            self.fleet = Fleet(scenario.robots, generator(seed, "fleet"))
-            self.cobots = Cobots(scenario.robots, generator(seed, "cobots"))
+            self.fleet = Fleet(scenario.robots, generator(seed, "fleet"), survival_time_us(scenario.radio, "agv"))
+            self.cobots = Cobots(scenario.robots, generator(seed, "cobots"), survival_time_us(scenario.radio, "cobot"))
         self.n_machines = self.fleet.n + len(self.cobots.names)
         self.people = self.crowd.state()
         self.agvs, self.cobot_state = self.fleet.state(), self.cobots.state()
@@ -199,6 +200,12 @@ class Twin:
     def close(self) -> None:
         """Let go of the physics engine."""
         self.world.close()
+
+
+def survival_time_us(radio: RadioConfig, devices: str) -> int:
+    """Shortest survival time of the control services of a class of devices [us]; a second where it has none."""
+    resolved = [resolve(s) for s in radio.services if s.devices == devices]
+    return min((r.survival_us for r in resolved if not r.video), default=1_000_000)
 
 
 def _world_spec(loaded: LoadedScenario, people: PeopleState) -> WorldSpec:

@@ -41,7 +41,7 @@ _STAGES: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
     ("paths", "radio/links.py", ("paths",), "tick"),
     ("blockage", "radio/links.py", ("blockage",), "tick"),
     ("beam sweeps", "radio/links.py", ("sweep",), "tick"),
-    ("networks: what they see", "radio/policies/monitor.py", ("observe", "measure"), "step"),
+    ("networks: what they see", "radio/policies/base.py", ("observe", "measure"), "step"),
     ("networks: plans", "radio/policies/", ("plan",), "step"),
     ("networks: link state", "radio/links.py", ("state",), "step"),
     ("networks: packets", "radio/delivery.py", ("deliver",), "step"),
@@ -155,7 +155,7 @@ def markdown(result: dict[str, Any]) -> str:
         "",
         "| kernel | times longer |",
         "|---|--:|",
-        *(f"| {name} | {ratio:.3g} |" for name, ratio in result["kernels"].items()),
+        *(f"| {name} | {_times(ratio)} |" for name, ratio in result["kernels"].items()),
         "",
         "A tick against the time that it simulates (below 1 is faster than real time; this depends on the machine):",
         "",
@@ -170,6 +170,10 @@ def markdown(result: dict[str, Any]) -> str:
         *(f"| {name} | {100 * share:.1f} % |" for name, share in result["shares"].items()),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:,.0f}" if ratio >= 20 else f"{ratio:.1f}"
 
 
 def main(arguments: Sequence[str] | None = None, console: Console | None = None) -> int:
@@ -187,14 +191,14 @@ def main(arguments: Sequence[str] | None = None, console: Console | None = None)
     result = measure(options.scenario, options.ticks, slow_repeats=3, fast_repeats=200)
     console = console or Console()
     for title, key, form in (
-        ("Times longer than the kernel", "kernels", "{:.3g}"),
-        ("A tick against real time", "tick", "{:.3f}"),
-        ("Shares of a tick", "shares", "{:.1%}"),
+        ("Times longer than the kernel", "kernels", _times),
+        ("A tick against real time", "tick", "{:.3f}".format),
+        ("Shares of a tick", "shares", "{:.1%}".format),
     ):
         table = Table("", "ratio", title=title, title_justify="left")
         table.columns[1].justify = "right"
         for name, value in result[key].items():
-            table.add_row(name, form.format(value))
+            table.add_row(name, form(value))
         console.print(table)
     if options.json is not None:
         options.json.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n", encoding="utf-8")

@@ -80,8 +80,8 @@ def markdown(rows: tuple[Row, ...]) -> str:
         "",
         f"![Loss against time while a person walks through a link]({FIGURE_NAME})",
         "",
-        "The walking body is a trunk and limbs. Seen from the side, as here, its trunk is 0.24 m wide, so that it costs less than",
-        "the one upright screen of 0.3 m; seen from the front it costs more.",
+        "The walking body is a trunk and limbs. Seen from the side, as here, its trunk is 0.24 m wide, so that it costs less",
+        "than the one upright screen of 0.3 m; seen from the front it costs more.",
     ]
     for name, members in groupby(rows, key=lambda row: row.table):
         lines += ["", f"## {name}", "", f"| {' | '.join(_HEADINGS)} |", "|---|--:|--:|---|--:|---|---|"]
