@@ -57,10 +57,16 @@ def live(
 
 
 @app.command()
-def report(run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")]) -> None:
+def report(
+    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")],
+    picture: Annotated[Path | None, typer.Option(help="Also write scene and floor map to this PNG.")] = None,
+) -> None:
     """Build report.html of a run folder again."""
     from factory.report import build_report
+    from factory.report.picture import write_picture
 
+    if picture is not None:
+        write_picture(run_folder, picture)
     Console().print(f"Report: {build_report(run_folder)}", soft_wrap=True)
 
 

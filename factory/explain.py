@@ -21,7 +21,7 @@ CAUSE_WORDS: dict[str, str] = {
     "no_resources": "no beam time or resource blocks left",
     "adaptation": "modulation chosen too high",
     "static_shadow": "shadow of the hall itself",
-    "stale_beam": "beam not yet turned to where the device is",
+    "stale_beam": "beam lags behind the device",
     "decoding": "decoding error at a sufficient signal",
     "late": "arrived after its deadline",
 }

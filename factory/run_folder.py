@@ -25,6 +25,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from factory.errors import UserError
 from factory.record_columns import EVENT_TYPES, PEOPLE_TYPES, TICK_TYPES
 
 FORMAT = 1
@@ -34,7 +35,7 @@ MINUTE_US = 60_000_000
 _PACKAGES = ("numpy", "numba", "pybullet", "factory-twin")
 
 
-class RunFolderError(Exception):
+class RunFolderError(UserError):
     """A run folder cannot be made or read; the message names the folder and what would be right."""
 
 

@@ -17,7 +17,7 @@ from rich.table import Table
 from factory.errors import UserError
 from factory.journal import Journal
 from factory.kpi import collect
-from factory.recording import RunFolder, RunFolderError
+from factory.recording import RunFolder
 from factory.report import build_report
 from factory.scenario import LoadedScenario, load_scenario
 from factory.twin import Twin
@@ -42,10 +42,7 @@ def run_shift(name: str, overrides: list[str], out: Path | None, console: Consol
         raise UserError(f"{path} exists already; choose another folder with --out or remove it")
     with console.status("building the hall"):
         twin = Twin(loaded)
-    try:
-        folder = RunFolder.create(path, loaded.text, loaded.scenario.model_dump(mode="json"), loaded.scenario.seed)
-    except RunFolderError as error:
-        raise UserError(str(error)) from error
+    folder = RunFolder.create(path, loaded.text, loaded.scenario.model_dump(mode="json"), loaded.scenario.seed)
     try:
         finished = _simulate(twin, folder, console)
     finally:

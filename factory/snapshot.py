@@ -188,7 +188,8 @@ def ues_of(people: PeopleState, agvs: AgvState, cobot_antenna_m: Floats, cobot_y
     """Antennas of AGVs, cobots and hand-held panels.
 
     An AGV's antenna stands on a post behind the load; the shadow of its own body and load is not modelled, that of the other
-    AGVs is. The holder of a panel does block it (self-blockage). A cobot's antenna stands on a post beside it, so the arm blocks it like any other body.
+    AGVs is. The holder of a panel does block it (self-blockage). A cobot's antenna stands on a post beside it, so the arm
+    blocks it like any other body.
     """
     n_agv, n_cobot, n_panel = agvs.position_m.shape[0], cobot_antenna_m.shape[0], people.panel_holder.shape[0]
     owner = np.full(n_agv + n_cobot + n_panel, -1, np.int64)

@@ -429,7 +429,7 @@ class World:
         return kind, index
 
     def picture(
-        self, width: int = 1200, height: int = 675, yaw_deg: float = -32.0, pitch_deg: float = -38.0
+        self, width: int = 1200, height: int = 675, yaw_deg: float = -24.0, pitch_deg: float = -46.0
     ) -> npt.NDArray[np.uint8]:
         """Picture of the scene from above one corner, (height, width, 3) RGB.
 
@@ -440,7 +440,7 @@ class World:
         """
         length, across, _ = self._spec.hall_size_m
         view = pybullet.computeViewMatrixFromYawPitchRoll(
-            [0.52 * length, 0.40 * across, 0.0], 0.92 * float(np.hypot(length, across)), yaw_deg, pitch_deg, 0.0, 2
+            [0.49 * length, 0.42 * across, 0.0], 0.95 * float(np.hypot(length, across)), yaw_deg, pitch_deg, 0.0, 2
         )
         lens = pybullet.computeProjectionMatrixFOV(46.0, width / height, 1.0, 300.0)
         image = pybullet.getCameraImage(

@@ -33,6 +33,7 @@ CAUSE_STYLE: dict[str, tuple[str, str]] = {
     "no_resources": (PURPLE, "D"),
     "adaptation": (SKY, "v"),
     "static_shadow": (GREY, "P"),
+    "stale_beam": ("#a6761d", "p"),
     "decoding": (GREEN, "X"),
     "late": (BLACK, "*"),
 }

@@ -83,7 +83,7 @@ def _size_in(scenario: Mapping[str, Any], width_in: float, extra_in: float) -> t
     return width_in, float(np.clip(0.84 * width_in * width / length, 0.25 * width_in, 1.3 * width_in)) + extra_in
 
 
-def outage_map(scenario: Mapping[str, Any], digest: Digest, outage_s: npt.NDArray[np.float64] | None) -> tuple[str, int]:
+def outage_figure(scenario: Mapping[str, Any], digest: Digest, outage_s: npt.NDArray[np.float64] | None) -> tuple[Figure, int]:
     """Draw where services were down and where messages were lost.
 
     Parameters
@@ -94,7 +94,7 @@ def outage_map(scenario: Mapping[str, Any], digest: Digest, outage_s: npt.NDArra
 
     Returns
     -------
-    The SVG, and the number of cells with losses that were left out because they would crowd the map.
+    The figure, and the number of cells with losses that were left out because they would crowd the map.
     """
     with style():
         figure = Figure(figsize=_size_in(scenario, 11.6, 0.7), layout="constrained")
@@ -135,8 +135,14 @@ def outage_map(scenario: Mapping[str, Any], digest: Digest, outage_s: npt.NDArra
                     )
                     drawn.append(cause)
             drawn.sort(key=lambda c: list(CAUSE_WORDS).index(c) if c in CAUSE_WORDS else 99)
-            axes.legend(handles=cause_handles(drawn), loc="lower left", bbox_to_anchor=(0, 1.0), ncols=4, borderaxespad=0.2)
-        return to_svg(figure, "outages", "Floor map: where services were down and where messages were lost"), left_out
+            axes.legend(handles=cause_handles(drawn), loc="lower left", bbox_to_anchor=(0, 1.0), ncols=3, borderaxespad=0.2)
+        return figure, left_out
+
+
+def outage_map(scenario: Mapping[str, Any], digest: Digest, outage_s: npt.NDArray[np.float64] | None) -> tuple[str, int]:
+    """Return :func:`outage_figure` as SVG, and its number of cells left out."""
+    figure, left_out = outage_figure(scenario, digest, outage_s)
+    return to_svg(figure, "outages", "Floor map: where services were down and where messages were lost"), left_out
 
 
 def margin_map(scenario: Mapping[str, Any], digest: Digest) -> str:
