@@ -141,8 +141,9 @@ def outage_figure(scenario: Mapping[str, Any], digest: Digest, outage_s: npt.NDA
 
 def outage_map(scenario: Mapping[str, Any], digest: Digest, outage_s: npt.NDArray[np.float64] | None) -> tuple[str, int]:
     """Return :func:`outage_figure` as SVG, and its number of cells left out."""
-    figure, left_out = outage_figure(scenario, digest, outage_s)
-    return to_svg(figure, "outages", "Floor map: where services were down and where messages were lost"), left_out
+    with style():
+        figure, left_out = outage_figure(scenario, digest, outage_s)
+        return to_svg(figure, "outages", "Floor map: where services were down and where messages were lost"), left_out
 
 
 def margin_map(scenario: Mapping[str, Any], digest: Digest) -> str:
