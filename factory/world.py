@@ -15,7 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import pybullet_data
 
+from factory import world_picture as look
 from factory.bullet import pybullet
+from humans.body import PART_NAMES
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -29,15 +31,6 @@ _TOOL_M = 0.17  # flange and gripper beyond the last joint
 _UNDER_FLOOR_M = -50.0
 _STILL_M = 1e-5
 _RAYS_AT_ONCE = 16_000
-_COLOURS = {
-    "rack": (0.80, 0.62, 0.40, 1.0),
-    "cell": (0.55, 0.60, 0.66, 1.0),
-    "machine": (0.38, 0.45, 0.54, 1.0),
-    "wall": (0.75, 0.75, 0.75, 1.0),
-    "office": (0.72, 0.78, 0.72, 1.0),
-}
-_AGV_COLOUR, _LOAD_COLOUR, _TRP_COLOUR = (0.0, 0.45, 0.70, 1.0), (0.90, 0.62, 0.0, 1.0), (0.80, 0.0, 0.45, 1.0)
-_PEOPLE_COLOURS = ((0.84, 0.37, 0.0, 1.0), (0.0, 0.62, 0.45, 1.0), (0.94, 0.89, 0.26, 1.0), (0.8, 0.47, 0.65, 1.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +40,7 @@ class WorldSpec:
     Attributes
     ----------
     hall_size_m : (3,) [m].
-    box_center_m, box_half_m : (N, 3) [m]. box_yaw_rad : (N,) [rad]. box_kind : N kinds, for the colours.
+    box_center_m, box_half_m : (N, 3) [m]. box_yaw_rad : (N,) [rad]. box_kind : N kinds, for the pictures.
     agv_half_extent_m : (n, 2) half length and width [m]. agv_body_height_m : height without load [m].
     cobot_position_m : (m, 3) bases [m]. cobot_yaw_rad : (m,) [rad].
     person_radius_m : (k, C) capsule radii [m].
@@ -111,6 +104,12 @@ class World:
         for c in (client, self._motion):
             pybullet.setAdditionalSearchPath(pybullet_data.getDataPath(), physicsClientId=c)
         self._kind: dict[int, tuple[int, int]] = {}
+        self._dressed = False
+        self._trim: list[list[int]] = []
+        # Bullet draws a body without a visual shape in its collision shape; this one is too small to be seen.
+        self._unseen: int = pybullet.createVisualShape(
+            pybullet.GEOM_BOX, halfExtents=[1e-6] * 3, visualFramePosition=[0.0, 0.0, -1000.0], physicsClientId=client
+        )
         self._make_hall()
         self._make_boxes()
         self._agvs = [self._make_agv(i) for i in range(len(spec.agv_half_extent_m))]
@@ -146,12 +145,13 @@ class World:
         self._kind[body] = (kind, index)
         return body
 
-    def _box(self, half: Floats, colour: tuple[float, ...], collide: bool = True) -> tuple[int, int]:
-        shape = -1
-        if collide:
-            shape = pybullet.createCollisionShape(pybullet.GEOM_BOX, halfExtents=list(half), physicsClientId=self._client)
+    def _box(self, half: Floats, colour: look.Colour | None = None) -> tuple[int, int]:
+        sides = half.tolist()
+        shape = pybullet.createCollisionShape(pybullet.GEOM_BOX, halfExtents=sides, physicsClientId=self._client)
+        if colour is None:
+            return shape, self._unseen
         seen = pybullet.createVisualShape(
-            pybullet.GEOM_BOX, halfExtents=list(half), rgbaColor=colour, physicsClientId=self._client
+            pybullet.GEOM_BOX, halfExtents=sides, rgbaColor=(*colour, 1.0), physicsClientId=self._client
         )
         return shape, seen
 
@@ -159,39 +159,25 @@ class World:
         length, width, height = self._spec.hall_size_m
         thick, upright = 0.1, _yaw_quaternion(0.0)
         faces = (
-            ((length / 2, width / 2, -thick), (length / 2, width / 2, thick), (0.93, 0.93, 0.91, 1.0)),
-            ((-thick, width / 2, height / 2), (thick, width / 2, height / 2), None),
-            ((length + thick, width / 2, height / 2), (thick, width / 2, height / 2), None),
-            ((length / 2, -thick, height / 2), (length / 2, thick, height / 2), None),
-            ((length / 2, width + thick, height / 2), (length / 2, thick, height / 2), None),
+            ((length / 2, width / 2, -thick), (length / 2, width / 2, thick)),
+            ((-thick, width / 2, height / 2), (thick, width / 2, height / 2)),
+            ((length + thick, width / 2, height / 2), (thick, width / 2, height / 2)),
+            ((length / 2, -thick, height / 2), (length / 2, thick, height / 2)),
+            ((length / 2, width + thick, height / 2), (length / 2, thick, height / 2)),
         )
-        for i, (centre, half, colour) in enumerate(faces):
-            shape = pybullet.createCollisionShape(pybullet.GEOM_BOX, halfExtents=list(half), physicsClientId=self._client)
-            # Walls are seen as low kerbs, so that a picture from outside shows the floor.
-            low = half if colour else (half[0], half[1], 0.15)
-            seen = pybullet.createVisualShape(
-                pybullet.GEOM_BOX,
-                halfExtents=list(low),
-                rgbaColor=colour or (0.55, 0.55, 0.55, 1.0),
-                visualFramePosition=[0.0, 0.0, 0.0 if colour else 0.15 - half[2]],
-                physicsClientId=self._client,
-            )
-            self._body(HIT_HALL, i, shape, seen, np.array(centre), upright)
+        for i, (centre, half) in enumerate(faces):
+            self._body(HIT_HALL, i, self._box(np.array(half))[0], self._unseen, np.array(centre), upright)
 
     def _make_boxes(self) -> None:
         spec = self._spec
-        for i, kind in enumerate(spec.box_kind):
-            shape, seen = self._box(spec.box_half_m[i], _COLOURS.get(kind, _COLOURS["machine"]))
-            self._body(HIT_BOX, i, shape, seen, spec.box_center_m[i], _yaw_quaternion(float(spec.box_yaw_rad[i])))
-        for position in spec.trp_position_m:
-            sphere = pybullet.createVisualShape(
-                pybullet.GEOM_SPHERE, radius=0.35, rgbaColor=_TRP_COLOUR, physicsClientId=self._client
-            )
-            self._body(HIT_NONE, -1, -1, sphere, position, _yaw_quaternion(0.0))
+        for i in range(len(spec.box_kind)):
+            shape = self._box(spec.box_half_m[i])[0]
+            turn = _yaw_quaternion(float(spec.box_yaw_rad[i]))
+            self._body(HIT_BOX, i, shape, self._unseen, spec.box_center_m[i], turn)
 
     def _make_agv(self, i: int) -> int:
         half = np.array([*self._spec.agv_half_extent_m[i], self._spec.agv_body_height_m / 2])
-        shape, seen = self._box(half, _AGV_COLOUR)
+        shape, seen = self._box(half, look.AGV_BLUE)
         body = self._body(HIT_AGV, i, shape, seen, np.array([0.0, 0.0, half[2]]), _yaw_quaternion(0.0))
         self._leave_solver(body)
         return body
@@ -202,7 +188,7 @@ class World:
 
     def _make_load(self, i: int, height_m: float) -> int:
         half = np.array([*(self._spec.agv_half_extent_m[i] * 0.95), height_m / 2])
-        shape, seen = self._box(half, _LOAD_COLOUR)
+        shape, seen = self._box(half, look.LOAD_AMBER)
         body = self._body(HIT_AGV, i, shape, seen, np.array([0.0, 0.0, _UNDER_FLOOR_M]), _yaw_quaternion(0.0))
         self._leave_solver(body)
         return body
@@ -211,7 +197,7 @@ class World:
         for base in self._spec.cobot_position_m:
             if base[2] > 0.05:
                 half = np.array([0.2, 0.2, (base[2] - 0.01) / 2])
-                shape, seen = self._box(half, (0.35, 0.35, 0.35, 1.0))
+                shape, seen = self._box(half, (0.30, 0.32, 0.35))
                 self._body(HIT_BOX, -1, shape, seen, np.array([base[0], base[1], half[2]]), _yaw_quaternion(0.0))
 
     def _make_arm(self, j: int, client: int) -> int:
@@ -365,15 +351,12 @@ class World:
 
     def _make_capsule(self, person: int, part: int, length_m: float) -> int:
         radius, client = float(self._spec.person_radius_m[person, part]), self._client
-        colour = _PEOPLE_COLOURS[person % len(_PEOPLE_COLOURS)] if part else (0.87, 0.72, 0.60, 1.0)
         if length_m < 1e-6:
             shape = pybullet.createCollisionShape(pybullet.GEOM_SPHERE, radius=radius, physicsClientId=client)
-            seen = pybullet.createVisualShape(pybullet.GEOM_SPHERE, radius=radius, rgbaColor=colour, physicsClientId=client)
+            seen = pybullet.createVisualShape(pybullet.GEOM_SPHERE, radius=radius, physicsClientId=client)
         else:
             shape = pybullet.createCollisionShape(pybullet.GEOM_CAPSULE, radius=radius, height=length_m, physicsClientId=client)
-            seen = pybullet.createVisualShape(
-                pybullet.GEOM_CAPSULE, radius=radius, length=length_m, rgbaColor=colour, physicsClientId=client
-            )
+            seen = pybullet.createVisualShape(pybullet.GEOM_CAPSULE, radius=radius, length=length_m, physicsClientId=client)
         body = self._body(HIT_PERSON, person, shape, seen, np.array([0.0, 0.0, _UNDER_FLOOR_M]), _yaw_quaternion(0.0))
         self._leave_solver(body)
         return body
@@ -429,35 +412,37 @@ class World:
         return kind, index
 
     def picture(
-        self, width: int = 1200, height: int = 675, yaw_deg: float = -24.0, pitch_deg: float = -46.0
+        self, width: int = 1200, height: int = 675, azimuth_deg: float = 237.0, elevation_deg: float = 40.0
     ) -> npt.NDArray[np.uint8]:
-        """Picture of the scene from above one corner, (height, width, 3) RGB.
+        """Picture of the scene from above one corner, (height, width, 3) RGB, at the poses of the last :meth:`sync_people`.
 
         Parameters
         ----------
         width, height : size [pixel].
-        yaw_deg, pitch_deg : direction of the camera.
+        azimuth_deg : where the camera stands, seen from the middle of the hall, counter-clockwise from +x; the walls drawn in
+            full are those at the far ends of x and y, so 180 to 270 looks into the hall.
+        elevation_deg : how high it stands above the horizon.
         """
-        length, across, _ = self._spec.hall_size_m
-        view = pybullet.computeViewMatrixFromYawPitchRoll(
-            [0.49 * length, 0.42 * across, 0.0], 0.95 * float(np.hypot(length, across)), yaw_deg, pitch_deg, 0.0, 2
-        )
-        lens = pybullet.computeProjectionMatrixFOV(46.0, width / height, 1.0, 300.0)
-        image = pybullet.getCameraImage(
-            width,
-            height,
-            view,
-            lens,
-            renderer=pybullet.ER_TINY_RENDERER,
-            shadow=0,
-            lightDirection=[0.4 * length, -across, 60.0],
-            lightAmbientCoeff=0.62,
-            lightDiffuseCoeff=0.45,
-            lightSpecularCoeff=0.02,
-            physicsClientId=self._client,
-        )
-        pixels = np.reshape(np.asarray(image[2], dtype=np.uint8), (height, width, 4))[:, :, :3]
-        return np.ascontiguousarray(pixels)
+        if not self._dressed:
+            self._dress()
+        for i, trim in enumerate(self._trim):
+            x, y, yaw = self._agv_pose[i].tolist()
+            for body in trim:
+                pybullet.resetBasePositionAndOrientation(body, (x, y, 0.0), _yaw_quaternion(yaw), physicsClientId=self._client)
+        for bodies in self._people:
+            if bodies:
+                look.colour_person(self._client, bodies, PART_NAMES)
+        return look.render(self._client, self._spec.hall_size_m, width, height, azimuth_deg, elevation_deg)
+
+    def _dress(self) -> None:
+        """Make what only pictures need."""
+        client, spec = self._client, self._spec
+        look.dress_hall(client, spec.hall_size_m, spec.trp_position_m)
+        look.dress_boxes(client, spec.box_center_m, spec.box_half_m, spec.box_yaw_rad, spec.box_kind)
+        for arm in self._arms:
+            look.colour_arm(client, arm)
+        self._trim = [look.agv_trim(client, half, spec.agv_body_height_m) for half in spec.agv_half_extent_m]
+        self._dressed = True
 
     def close(self) -> None:
         """Let go of the engine; harmless a second time."""
