@@ -8,9 +8,8 @@ from pathlib import Path
 import matplotlib.image
 from matplotlib.figure import Figure
 
-from factory.report.build import acting_policy
 from factory.report.charts import style
-from factory.report.data import digest
+from factory.report.data import acting_policy, digest
 from factory.report.maps import outage_figure
 from factory.run_folder import Run, RunFolderError, write_bytes
 
