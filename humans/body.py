@@ -66,6 +66,7 @@ TORSO = SHOULDER_HEIGHT - HIP_HEIGHT
 
 # Radii as fractions of stature: P50 radius (from limb circumferences) over the P50 stature 1.70 m.
 P50_STATURE_M = 1.70
+_P95_Z = 1.6448536269514722
 HEAD_RADIUS = 0.095 / P50_STATURE_M  # head breadth 0.155 m, length 0.195 m
 TRUNK_RADIUS = 0.120 / P50_STATURE_M  # ellipse 0.34 m x 0.24 m as two capsules side by side
 PELVIS_RADIUS = 0.110 / P50_STATURE_M
@@ -108,6 +109,13 @@ def capsule_radius_m(stature_m: FloatArray) -> FloatArray:
     """
     radius: FloatArray = np.asarray(stature_m, dtype=np.float64)[:, None] * _RADII[None, :]
     return radius
+
+
+def draw_statures(p5_m: float, p95_m: float, n: int, rng: np.random.Generator) -> FloatArray:
+    """Body heights (n,) from a normal distribution through the two percentiles, cut at the 1st and 99th [m]."""
+    mean = 0.5 * (p5_m + p95_m)
+    sd = (p95_m - p5_m) / (2.0 * _P95_Z)
+    return np.asarray(np.clip(rng.normal(mean, sd, n), mean - 2.326 * sd, mean + 2.326 * sd), dtype=np.float64)
 
 
 @njit(cache=True)

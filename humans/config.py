@@ -98,7 +98,7 @@ class PeopleConfig(_Model):
         le=360,
         description="Rotation of the recording in degrees; absent: chosen among quarter turns with the offset.",
     )
-    replay_scale: float = Field(1.0, gt=0.01, le=100, description="Metres per unit of the recording, for example 0.001 for mm.")
+    replay_scale: float = Field(1.0, ge=1e-4, le=100, description="Metres per unit of the recording, for example 0.001 for mm.")
     replay_loop: bool = Field(True, description="Whether the recording starts again when the run is longer.")
 
     @property

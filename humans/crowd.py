@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from humans.animation import Animation, VelocityTracker
-from humans.body import capsule_radius_m
+from humans.body import capsule_radius_m, draw_statures
 from humans.config import PeopleConfig, RoleConfig
 from humans.due import ARRIVED_M, activities, due
 from humans.floor import Floor, box_that_holds
@@ -23,14 +23,6 @@ _SETTLE_US, _SETTLE_M = 5_000_000, 1.2
 _STUCK_US = 12_000_000
 _PROGRESS_M = 0.3
 _NEVER = np.iinfo(np.int64).max
-_P95_Z = 1.6448536269514722
-
-
-def draw_statures(config: PeopleConfig, n: int, rng: np.random.Generator) -> FloatArray:
-    """Body heights (n,) from a normal distribution through the two percentiles, cut at the 1st and 99th [m]."""
-    mean = 0.5 * (config.stature_p5_m + config.stature_p95_m)
-    sd = (config.stature_p95_m - config.stature_p5_m) / (2.0 * _P95_Z)
-    return np.asarray(np.clip(rng.normal(mean, sd, n), mean - 2.326 * sd, mean + 2.326 * sd), dtype=np.float64)
 
 
 def share_out(roles: tuple[RoleConfig, ...], n: int) -> IntArray:
@@ -67,7 +59,7 @@ class Crowd:
         mean = np.array([r.speed_mean_mps for r in roles])
         sd = np.array([r.speed_sd_mps for r in roles])
         self._speed = np.clip(rng.normal(mean, sd), 0.5 * mean, 1.6 * mean) if n else np.zeros(0)
-        self._stature = draw_statures(config, n, rng)
+        self._stature = draw_statures(config.stature_p5_m, config.stature_p95_m, n, rng)
         self._radius = capsule_radius_m(self._stature)
         self.holders = self._panel_holders(roles)
         self._animation = Animation.create(self._stature, rng.random(n), self.holders, sway=True)

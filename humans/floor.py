@@ -71,7 +71,7 @@ def sees(wide, fine_m, ax, ay, bx, by, ignore_m):  # type: ignore[no-untyped-def
 
 @njit(cache=True)
 def _steer(next_cell, nearest, centre, wide, fine_m, out) -> None:  # type: ignore[no-untyped-def]
-    """Write for each goal and cell the farthest cell on the way that is seen from it, (g, cells); ``nearest`` (cells,) is free."""
+    """Write per goal and cell the farthest cell on the way that is seen from it, (g, cells); ``nearest`` (cells,) are free."""
     ahead = np.empty(_LOOK_AHEAD_CELLS, np.int64)
     for g in range(next_cell.shape[0]):
         for cell in range(next_cell.shape[1]):
@@ -168,8 +168,8 @@ class Floor:
 
         Returns
         -------
-        distance_m, ahead : (g, nx * ny) way from each cell to each goal (inf where there is none), and the farthest cell on it that
-            one sees, up to 16 cells ahead; -1 in the goal itself and where there is no way.
+        distance_m, ahead : (g, nx * ny) way from each cell to each goal (inf where there is none), and the farthest cell
+            on it that one sees, up to 16 cells ahead; -1 in the goal itself and where there is no way.
         """
         distance, before = dijkstra(self._graph, directed=False, indices=cells, return_predecessors=True)
         ahead = np.empty(before.shape, np.int32)

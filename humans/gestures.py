@@ -17,6 +17,7 @@ WORK_LEAN = 5.0 * _DEG
 CARRY_ARM = (10.0 * _DEG, 2.0 * _DEG, 84.0 * _DEG, -16.0 * _DEG)
 WAVE_RAISE_S = (0.5, 0.8)
 WAVE_HOLD_S = (1.5, 4.0)
+WAVE_ONSET_S = 0.3
 WAVE_FREQUENCY_HZ = (1.0, 2.5)
 WAVE_SWING_RAD = (20.0 * _DEG, 30.0 * _DEG)
 REACH_RAISE_S = (0.6, 0.9)
@@ -69,8 +70,10 @@ def gesture_joints(work, carry, kind, age_s, timing, hand, joints) -> None:  # t
     arm = 6 + 4 * hand
     if kind == GESTURE_WAVE:
         _blend(joints, arm, WAVE_ARM, weight)
-        # The swing sets in with the raise and stays in the plane of the raised forearm.
-        joints[arm + 2] += weight * timing[3] * np.sin(2.0 * np.pi * timing[2] * max(age_s, 0.0))
+        # The swing is in the plane of the raised forearm, between the raise and the lowering.
+        waved_s = age_s - timing[0]
+        swing = min_jerk(waved_s / WAVE_ONSET_S) * min_jerk((timing[1] - waved_s) / WAVE_ONSET_S)
+        joints[arm + 2] += swing * timing[3] * np.sin(2.0 * np.pi * timing[2] * waved_s)
     else:
         _blend(joints, arm, (timing[2], 4.0 * _DEG, REACH_ELBOW, 0.0), weight)
         joints[17] += weight * REACH_LEAN

@@ -2,110 +2,25 @@
 
 from __future__ import annotations
 
-import csv
 import math
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
 from humans.animation import Animation, VelocityTracker
-from humans.body import capsule_radius_m
+from humans.body import capsule_radius_m, draw_statures
 from humans.config import PeopleConfig
 from humans.floor import box_distance_m
 from humans.panels import hold_clear
 from humans.pseudonyms import Pseudonyms
-from humans.types import STAND, WALK, FloatArray, IntArray, Occupancy, PeopleState, WalkSpace
+from humans.recording import ReplayError, Track, read_tracks
+from humans.types import STAND, WALK, BoolArray, FloatArray, IntArray, Occupancy, PeopleState, WalkSpace
 
-COLUMNS = ("t", "id", "x", "y")
 _RATE_HZ = 25.0
 _SMOOTHING_S = 0.35  # about a step: removes the head's sway from markers worn on it
 _SEARCH_STEP_M = 1.0
-_GAP_S = 4.0  # a track that is silent for longer is somebody who left and came back
 _TURN_S = 0.2
-_P95_Z = 1.6448536269514722
-
-
-class ReplayError(ValueError):
-    """A recording that cannot be used; the text begins with file, line and column."""
-
-
-@dataclass(frozen=True, slots=True)
-class Track:
-    """One recorded person: times (k,) [s] from the recording's start, positions (k, 2) [m]."""
-
-    time_s: FloatArray
-    xy_m: FloatArray
-
-
-def read_tracks(path: Path, scale: float = 1.0) -> list[Track]:
-    """Read a CSV with the columns t [s], id, x, y; others are left alone.
-
-    Parameters
-    ----------
-    path : the file.
-    scale : metres per unit of x and y.
-
-    Raises
-    ------
-    ReplayError
-        For a file that cannot be read, is empty, lacks a column, or holds a value that is no finite number or a time that
-        steps back within a track.
-    """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise ReplayError(f"{path}: no such file; give a CSV with the columns t, id, x, y") from None
-    except UnicodeDecodeError:
-        raise ReplayError(f"{path}: not a text file; give a CSV with the columns t, id, x, y") from None
-    except OSError as error:
-        raise ReplayError(f"{path}: cannot be read ({error.strerror}); give a CSV with the columns t, id, x, y") from None
-    rows = csv.reader(text.splitlines())
-    header = next(rows, None)
-    if header is None or not any(h.strip() for h in header):
-        raise ReplayError(f"{path}:1:1: the file is empty; its first line must name the columns t, id, x, y")
-    names = [h.strip() for h in header]
-    for column in COLUMNS:
-        if column not in names:
-            raise ReplayError(f"{path}:1:1: no column {column!r} among {', '.join(names)}; t [s], id, x, y [m] are needed")
-    at = {c: names.index(c) for c in COLUMNS}
-    tracks: dict[str, list[tuple[float, float, float]]] = {}
-    for line, row in enumerate(rows, 2):
-        if not row or not any(cell.strip() for cell in row):
-            continue
-        if len(row) < len(names):
-            raise ReplayError(f"{path}:{line}:1: {len(row)} values, the header names {len(names)} columns")
-        t, x, y = (_number(path, line, at[c] + 1, c, row[at[c]]) for c in ("t", "x", "y"))
-        track = tracks.setdefault(row[at["id"]].strip(), [])
-        if track and t <= track[-1][0]:
-            raise ReplayError(
-                f"{path}:{line}:{at['t'] + 1}: t {t:g} of track {row[at['id']].strip()} does not follow {track[-1][0]:g}; "
-                "times must grow within a track"
-            )
-        track.append((t, x * scale, y * scale))
-    if not tracks:
-        raise ReplayError(f"{path}:1:1: no tracks, only a header; the file is empty of people")
-    start = min(track[0][0] for track in tracks.values())
-    out = []
-    for points in tracks.values():
-        data = np.array(points)
-        for piece in np.split(data, np.flatnonzero(np.diff(data[:, 0]) > _GAP_S) + 1):
-            if len(piece) > 1:
-                out.append(Track(piece[:, 0] - start, piece[:, 1:3]))
-    if not out:
-        raise ReplayError(f"{path}: every track has a single point; at least two are needed to walk")
-    return sorted(out, key=lambda track: float(track.time_s[0]))
-
-
-def _number(path: Path, line: int, column: int, name: str, text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        raise ReplayError(f"{path}:{line}:{column}: {name} is {text.strip()!r}, wanted a number") from None
-    if not math.isfinite(value):
-        raise ReplayError(f"{path}:{line}:{column}: {name} is {text.strip()}, wanted a finite number")
-    return value
 
 
 def _smooth(xy_m: FloatArray) -> FloatArray:
@@ -151,11 +66,9 @@ class ReplayCrowd:
         self._loop = config.replay_loop
         tracks = self._place(tracks, space, config)
         self._slots(tracks, space)
-        n = self._xy.shape[1]
+        n = int(self._xy.shape[1])
         self._space = space
-        mean = 0.5 * (config.stature_p5_m + config.stature_p95_m)
-        sd = (config.stature_p95_m - config.stature_p5_m) / (2.0 * _P95_Z)
-        self._stature = np.clip(rng.normal(mean, sd, n), mean - 2.326 * sd, mean + 2.326 * sd)
+        self._stature = draw_statures(config.stature_p5_m, config.stature_p95_m, n, rng)
         self._radius = capsule_radius_m(self._stature)
         seconds = self._there.sum(axis=0)
         # Panels go to those who are in the hall longest.
@@ -167,6 +80,7 @@ class ReplayCrowd:
         self._since_us: IntArray = np.zeros(n, dtype=np.int64)
         self._owner: IntArray = np.full(n, -1, dtype=np.int64)
         self._velocity: FloatArray = np.zeros((n, 2))
+        self._time_us, self._at_s = 0, 0.0
         self._look(0)
 
     @property
@@ -205,7 +119,7 @@ class ReplayCrowd:
 
     def _slots(self, tracks: list[Track], space: WalkSpace) -> None:
         """Resample every track and give it a slot that is free while it lasts."""
-        frames = int(math.ceil(self._length_s * _RATE_HZ)) + 1
+        frames = math.ceil(self._length_s * _RATE_HZ) + 1
         until: list[int] = []
         placed = []
         for track in tracks:
@@ -245,7 +159,9 @@ class ReplayCrowd:
         f_slot = np.where(same, f, 0.0)[:, None]
         ended = at > self._length_s
         self._present = self._there[k] & (self._there[j] | ~same) & (not ended)
-        new = self._track[k] != self._owner
+        # When the recording begins again, everybody is somebody new.
+        new = (self._track[k] != self._owner) | (at < self._at_s)
+        self._at_s = at
         position = self._xy[k] * (1.0 - f_slot) + self._xy[j] * f_slot
         self._position = np.where((self._track[k] >= 0)[:, None], position, getattr(self, "_position", position))
         self._velocity = np.where(same[:, None], (self._xy[j] - self._xy[k]) * _RATE_HZ, 0.0) * self._present[:, None]
@@ -264,8 +180,6 @@ class ReplayCrowd:
         self._heading += np.where(speed > 0.15, delta * (1.0 - math.exp(-dt_us * 1e-6 / _TURN_S)), 0.0)
         self._animation.advance(dt_us, speed)
         self._tracker.observe(time_us, self._position, self._since_us)
-
-    _time_us = 0
 
     def state(self) -> PeopleState:
         """Return everybody at the time of the last step, in fresh arrays."""
@@ -291,7 +205,7 @@ class ReplayCrowd:
         )
 
 
-def _free(space: WalkSpace, xy_m: FloatArray) -> np.ndarray:
+def _free(space: WalkSpace, xy_m: FloatArray) -> BoolArray:
     """Tell which points (k, 2) lie in the hall and outside every box, (k,)."""
     inside = ((xy_m > 0.1) & (xy_m < space.size_m - 0.1)).all(axis=1)
     if len(space.box_name):

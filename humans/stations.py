@@ -54,7 +54,7 @@ class Stations:
         if config.stations:
             self.place_m: FloatArray = np.array([s.position_m for s in config.stations], dtype=np.float64)
             self._facing: FloatArray = np.radians([s.facing_deg for s in config.stations])
-            self.kind = tuple(s.kind for s in config.stations)
+            self.kind: tuple[str, ...] = tuple(s.kind for s in config.stations)
         else:
             largest = np.bincount(floor.part[floor.free]).argmax()
             cells = rng.choice(np.flatnonzero(floor.free & (floor.part == largest)), _ROAM_STATIONS)

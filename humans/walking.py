@@ -81,7 +81,7 @@ def _go_round(px, py, wx, wy, rx, ry, reach, wide, fine_m):  # type: ignore[no-u
 
 @njit(cache=True)
 def _give_way(px, py, wx, wy, vx, vy, radius, mx, my, wide, fine_m):  # type: ignore[no-untyped-def]
-    """Return the wanted velocity beside a moving machine: out of its lane, not into it; and 1 if that stops somebody, 2 if one dodges."""
+    """Return the wanted velocity beside a moving machine, out of its lane and not into it; 1 for who stops, 2 for who dodges."""
     speed = np.sqrt(vx * vx + vy * vy)
     ux, uy = vx / speed, vy / speed
     rx, ry = px - mx, py - my
@@ -160,19 +160,8 @@ def walk(  # type: ignore[no-untyped-def]
             ax += push * rx / gap
             ay += push * ry / gap
             if machine_v[k, 0] ** 2 + machine_v[k, 1] ** 2 > _MOVING_MPS**2:
-                wx, wy, told = _give_way(
-                    px,
-                    py,
-                    wx,
-                    wy,
-                    machine_v[k, 0],
-                    machine_v[k, 1],
-                    machine_r[k],
-                    machine_xy[k, 0],
-                    machine_xy[k, 1],
-                    wide,
-                    fine_m,
-                )
+                mvx, mvy, mx, my = machine_v[k, 0], machine_v[k, 1], machine_xy[k, 0], machine_xy[k, 1]
+                wx, wy, told = _give_way(px, py, wx, wy, mvx, mvy, machine_r[k], mx, my, wide, fine_m)
                 if told == 1 and walking[i]:
                     waits[i] = True
                 if told == 2:
