@@ -46,10 +46,10 @@ class HallConfig(_Model):
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> HallConfig:
-        names = [b.name for b in self.boxes]
-        twice = sorted({n for n in names if names.count(n) > 1})
-        if twice:
-            raise ValueError(f"boxes: name {twice[0]!r} is used twice; give each its own")
+        for what, names in (("boxes", [b.name for b in self.boxes]), ("zones", [z.name for z in self.zones])):
+            twice = sorted({n for n in names if names.count(n) > 1})
+            if twice:
+                raise ValueError(f"{what}: name {twice[0]!r} is used twice; give each its own")
         return self
 
 

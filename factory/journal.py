@@ -76,9 +76,9 @@ class Journal:
     def _losses(self, tick: Tick) -> None:
         position = tick.scene.ues.position_m
         for network, d in zip(self._twin.networks, tick.delivered, strict=True):
-            lost = np.flatnonzero(~d.ok)
-            if not len(lost):
+            if d.ok.all():
                 continue
+            lost = np.flatnonzero(~d.ok)
             ue = self._twin.traffic.ue[d.stream[lost]]
             self.recorder.add_losses(
                 network.policy,
@@ -124,6 +124,8 @@ class Journal:
         assert plan is not None  # a network that stepped has a plan
         if self._serving is not None:
             trp, beam = self._serving
+            if np.array_equal(plan.trp[:, 0], trp) and np.array_equal(plan.beam[:, 0], beam):
+                return
             for ue in np.flatnonzero((plan.trp[:, 0] != trp) | (plan.beam[:, 0] != beam)):
                 self._beam_event(tick, plan, int(ue), f"from {self._trps[trp[ue]]} beam {beam[ue]}")
         self._serving = plan.trp[:, 0].copy(), plan.beam[:, 0].copy()
@@ -145,7 +147,7 @@ class Journal:
     def _machine_events(self, tick: Tick) -> None:
         mode = np.concatenate((tick.agvs.mode, tick.cobots.mode))
         stopped = MODES.index("communication")
-        if self._mode is not None:
+        if self._mode is not None and not np.array_equal(mode, self._mode):
             for m in np.flatnonzero((mode == stopped) != (self._mode == stopped)):
                 kind = "protective_stop" if mode[m] == stopped else "restart"
                 x, y = tick.scene.ues.position_m[m, :2]
