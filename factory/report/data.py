@@ -167,7 +167,8 @@ def production_totals(production: Mapping[str, Any]) -> dict[str, Any]:
 
     stops: dict[str, float] = {}
     minutes: dict[str, float] = {}
-    for kind in kinds:
+    # Where the sums are told, their parts by kind of machine are not added again.
+    for kind in [production] if production.get("stops") is not None else kinds:
         held = kind.get("stops")
         by_cause: Mapping[str, Any] = held if isinstance(held, Mapping) else {} if held is None else {"": held}
         for cause, value in by_cause.items():

@@ -71,7 +71,7 @@ def percent(value: float) -> str:
 def availability(value: float) -> str:
     """Write an availability in % with two digits of what is missing to 100 %, for example "99.9987 %"."""
     missing = 1.0 - value
-    if missing <= 1e-15:
+    if missing <= 1e-12:
         return f"100{_SPACE}%"
     places = max(1, min(12, 1 - math.floor(math.log10(100 * missing))))
     return f"{100 * value:.{places}f}{_SPACE}%"

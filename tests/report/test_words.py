@@ -129,3 +129,17 @@ def test_flat_production_reads_the_same() -> None:
         words.production_sentence(flat) == "The fleet finished 1 order (6 an hour), the cobots 2 parts; machines never stopped."
     )
     assert words.production_sentence(production_totals({})) == ""
+
+
+def test_sums_of_production_are_not_counted_twice() -> None:
+    from factory.report.data import production_totals
+
+    fleet = {"orders_finished": 5, "stops": {"communication": 2}, "minutes_lost": {"queue": 1.5}}
+    cobots = {"parts": 7, "stops": {"communication": 1}, "minutes_lost": {"queue": 0.0}}
+    nested = production_totals({"agvs": fleet, "cobots": cobots})
+    flat = production_totals(
+        {"orders": 5, "parts": 7, "stops": {"communication": 3}, "minutes_lost": {"queue": 1.5}, "agvs": fleet, "cobots": cobots}
+    )
+    assert nested["stops"] == flat["stops"] == {"communication": 3.0}
+    assert nested["minutes_lost"] == flat["minutes_lost"] == {"queue": 1.5}
+    assert nested["parts"] == flat["parts"] == 7
