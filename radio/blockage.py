@@ -9,7 +9,8 @@ A capsule's half extents are its radius in every direction.
 Additions of this model to 7.6.4.2, the same in ``radio/blockage_oracle.py``:
 
 * A reflected path is unfolded: on the first leg the far end is the UE's image, on the second the TRP's image, each at the full
-  unfolded length. A screen counts on a leg only if its centre's foot lies on that leg.
+  unfolded length. The screen stands where its axis passes the ray, and counts on a leg only if that point lies on that
+  leg; so a head over a panel counts although the body's middle lies behind the antenna.
 * Beyond ``TAPER_START`` Fresnel radii from the screen's edge the shadow is faded out, to zero at ``TAPER_END``.
 * Screens of one owner overlap, so of one owner only the largest loss on the path counts; owners add in dB.
 * One owner costs at most 60 dB, the end of the formula's validity.
@@ -163,10 +164,9 @@ def _blockage_kernel(  # type: ignore[no-untyped-def]
                     for i in range(group_start[g], group_start[g + 1]):
                         dx, dy, dz = centre[0, i] - ax, centre[1, i] - ay, centre[2, i] - az
                         s = dx * wx + dy * wy + dz * wz
-                        if s <= 0.0 or s >= leg_length:
+                        if s <= -radius[i] or s >= leg_length + radius[i]:
                             continue
-                        fresnel = math.sqrt(wavelength * s * (total - s) / total)
-                        limit = radius[i] + TAPER_END * fresnel
+                        limit = radius[i] + widest
                         if dx * dx + dy * dy + dz * dz - s * s > limit * limit:
                             continue
                         # The projected axis u and v = w x u span the plane across the ray.
@@ -183,6 +183,12 @@ def _blockage_kernel(  # type: ignore[no-untyped-def]
                                 ux, uy, uz = -wy / level, wx / level, 0.0
                             else:
                                 ux, uy, uz = 1.0, 0.0, 0.0
+                        if axis > 0.0:  # the point of the axis that passes the ray, as a share of the axis from its middle
+                            share = -(dx * ux + dy * uy + dz * uz) / axis
+                            s += min(max(share, -0.5), 0.5) * along
+                        if s <= 0.0 or s >= leg_length:
+                            continue
+                        fresnel = math.sqrt(wavelength * s * (total - s) / total)
                         vx, vy, vz = wy * uz - wz * uy, wz * ux - wx * uz, wx * uy - wy * ux
                         if shape[i] == SHAPE_CAPSULE:
                             half_u = half[i, 0]

@@ -49,21 +49,23 @@ def screen_shadow(
     """Shadow amplitude (F_h1 + F_h2)(F_w1 + F_w2) of screen i on one leg, tapered; 0 where the screen is not beside the leg."""
     centre = (blockers.start_m[i] + blockers.end_m[i]) / 2
     near = float((centre - origin) @ toward)
-    if not 0 < near < leg_m:
-        return 0.0
-    far = total_m - near
-    axis = blockers.end_m[i] - blockers.start_m[i]
-    axis = axis - (axis @ toward) * toward
+    whole = blockers.end_m[i] - blockers.start_m[i]
+    axis = whole - (whole @ toward) * toward
     if np.linalg.norm(axis) > 1e-9:
         height = axis / np.linalg.norm(axis)
+        share = float((origin - centre) @ height) / float(np.linalg.norm(axis))
+        near += min(max(share, -0.5), 0.5) * float(whole @ toward)
     else:
         level = np.array([-toward[1], toward[0], 0.0])
         height = level / np.linalg.norm(level) if np.linalg.norm(level) > 1e-9 else np.array([1.0, 0.0, 0.0])
         axis = np.zeros(3)
+    if not 0 < near < leg_m:
+        return 0.0
+    far = total_m - near
     width = np.cross(toward, height)
     half_h = float(np.linalg.norm(axis)) / 2 + footprint_half_extent(blockers, i, height)
     half_w = footprint_half_extent(blockers, i, width)
-    pierce = origin + near * toward - centre
+    pierce = origin - centre
     off_h, off_w = float(pierce @ height), float(pierce @ width)
     fresnel_radius = math.sqrt(wavelength_m * near * far / total_m)
     gap = math.hypot(max(abs(off_h) - half_h, 0.0), max(abs(off_w) - half_w, 0.0)) / fresnel_radius

@@ -222,6 +222,9 @@ class KpiAccumulator:
         if few:
             down["high"] = min(1.0, max(down["high"], down["value"] + _ZERO_FAILURES / n))
             entries["high"] = max(entries["high"], entries["value"] + _ZERO_FAILURES / n)
+        errors = _ratio_interval(total[_LOSS] / n, samples[:, _LOSS] / drawn)
+        if not total[_LOST]:
+            errors["high"] = min(1.0, max(errors["high"], _ZERO_FAILURES / n))
         availability = {"value": 1.0 - down["value"], "low": 1.0 - down["high"], "high": 1.0 - down["low"]}
         mtbf = {
             "value": _period(interval_s, entries["value"]),
@@ -239,7 +242,7 @@ class KpiAccumulator:
             "availability": availability,
             "unavailability": down,
             "mtbf_s": mtbf,
-            "packet_error_ratio": _ratio_interval(total[_LOSS] / n, samples[:, _LOSS] / drawn),
+            "packet_error_ratio": errors,
             "latency_ms": self._latency_ms(v, replicates, rng),
             "counted": {
                 "availability": 1.0 - float(total[_DOWN_COUNTED]) / n,
