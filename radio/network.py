@@ -114,9 +114,7 @@ class Network:
     load_dl, load_ul : (T,) share of symbols spent in the last tick.
     """
 
-    def __init__(
-        self, config: RadioConfig, channel: Channel, traffic: Traffic, policy: str, n_ue: int, draw_seed: int
-    ) -> None:
+    def __init__(self, config: RadioConfig, channel: Channel, traffic: Traffic, policy: str, n_ue: int, draw_seed: int) -> None:
         self.policy = policy
         self.kpi = KpiAccumulator(traffic, draw_seed)
         self.plan: Plan | None = None
@@ -132,9 +130,7 @@ class Network:
         """Plan the tick from what is known at its start, and deliver its messages over the true channel."""
         observation = self._monitor.observe(air.time_us, air.survey, air.report, self.load_dl, self.load_ul, air.forecast)
         self.plan = plan = self._policy.plan(observation)
-        self.state = state = self._channel.state(
-            air.paths, air.ues, air.blockage, plan, self.load_dl, self.load_ul, air.empty
-        )
+        self.state = state = self._channel.state(air.paths, air.ues, air.blockage, plan, self.load_dl, self.load_ul, air.empty)
         delivered = self._delivery.deliver(air.time_us, air.dt_us, plan, state)
         self._monitor.measure(air.time_us, air.dt_us, state)
         self.load_dl, self.load_ul = delivered.load_dl, delivered.load_ul
