@@ -80,10 +80,10 @@ def beam_cosines(n: int) -> FloatArray:
 
 
 @nb.njit(cache=True, fastmath=False, error_model="numpy")
-def array_factors(cosine, n, out):  # type: ignore[no-untyped-def]
-    """Write the array factors of n half-wavelength elements towards a direction cosine, for each of the n DFT beams.
+def array_factors(cosine, n, out, p):  # type: ignore[no-untyped-def]
+    """Write into row ``p`` of ``out`` the array factors of n half-wavelength elements towards a direction cosine, beam by beam.
 
-    Beam k gives ``sin(n a) / sin(a) / sqrt(n)`` with ``a = pi (cosine - cosine_k) / 2``; ``out`` is (n,) or longer.
+    Beam k of the n DFT beams gives ``sin(n a) / sin(a) / sqrt(n)`` with ``a = pi (cosine - cosine_k) / 2``.
     """
     half = 0.5 * math.pi * cosine
     sin_half, cos_half = math.sin(half), math.cos(half)
@@ -94,55 +94,60 @@ def array_factors(cosine, n, out):  # type: ignore[no-untyped-def]
     for k in range(n):
         bottom = sin_half * _TURN[n, k, 0] - cos_half * _TURN[n, k, 1]
         if abs(bottom) > 1e-7:
-            out[k] = top / bottom * scale
+            out[p, k] = top / bottom * scale
         else:  # towards the beam itself: the limit
             a = half - math.pi * (k - n // 2) / n
-            out[k] = n * math.cos(n * a) / math.cos(a) * scale
+            out[p, k] = n * math.cos(n * a) / math.cos(a) * scale
         top = -top
 
 
 @nb.njit(cache=True, fastmath=False, error_model="numpy", inline="always")
-def element_field(azimuth_deg, elevation_deg, gain_dbi, beamwidth_deg, largest_db):  # type: ignore[no-untyped-def]
-    """Field gain of an element of TR 38.901 table 7.3-1's shape, at angles from its boresight [deg]."""
+def element_loss_db(azimuth_deg, elevation_deg, beamwidth_deg, largest_db):  # type: ignore[no-untyped-def]
+    """Loss of an element of TR 38.901 table 7.3-1's shape against its boresight, at angles from there [deg]."""
     across = 12.0 * (azimuth_deg / beamwidth_deg) ** 2
     upright = 12.0 * (elevation_deg / beamwidth_deg) ** 2
     # Capping the sum alone is the same as capping each of the two first, as the table writes it.
-    loss = min(across + upright, largest_db)
-    return math.exp(math.log(10.0) / 20.0 * (gain_dbi - loss))
+    return min(across + upright, largest_db)
+
+
+@nb.njit(cache=True, fastmath=False, error_model="numpy", inline="always")
+def field_gain(gain_db):  # type: ignore[no-untyped-def]
+    """Field gain of a power gain in dB."""
+    return math.exp(math.log(10.0) / 20.0 * gain_db)
 
 
 @nb.njit(cache=True, fastmath=False, error_model="numpy")
-def panel_factors(direction, axes, rows, columns, azimuth_out, elevation_out):  # type: ignore[no-untyped-def]
-    """Write the field gains towards one direction: the columns' factors with the element's gain in them, and the rows'."""
-    x = direction[0] * axes[0, 0] + direction[1] * axes[0, 1] + direction[2] * axes[0, 2]
-    y = direction[0] * axes[1, 0] + direction[1] * axes[1, 1] + direction[2] * axes[1, 2]
-    z = direction[0] * axes[2, 0] + direction[1] * axes[2, 1] + direction[2] * axes[2, 2]
-    array_factors(y, columns, azimuth_out)
-    array_factors(z, rows, elevation_out)
-    element = element_field(
+def panel_factors(dx, dy, dz, axes, t, rows, columns, azimuth_out, elevation_out, p):  # type: ignore[no-untyped-def]
+    """Write row ``p``: field gains towards one direction, the columns' factors with the element's gain in them, and the rows'."""
+    x = dx * axes[t, 0, 0] + dy * axes[t, 0, 1] + dz * axes[t, 0, 2]
+    y = dx * axes[t, 1, 0] + dy * axes[t, 1, 1] + dz * axes[t, 1, 2]
+    z = dx * axes[t, 2, 0] + dy * axes[t, 2, 1] + dz * axes[t, 2, 2]
+    array_factors(y, columns, azimuth_out, p)
+    array_factors(z, rows, elevation_out, p)
+    loss_db = element_loss_db(
         math.degrees(math.atan2(y, x)),
         math.degrees(math.asin(min(1.0, max(-1.0, z)))),
-        TRP_ELEMENT_GAIN_DBI,
         TRP_BEAMWIDTH_DEG,
         TRP_LARGEST_ATTENUATION_DB,
     )
+    element = field_gain(TRP_ELEMENT_GAIN_DBI - loss_db)
     for k in range(columns):
-        azimuth_out[k] *= element
+        azimuth_out[p, k] *= element
 
 
 @nb.njit(cache=True, fastmath=False, error_model="numpy")
-def ue_fields(direction, turn_cos, turn_sin, out):  # type: ignore[no-untyped-def]
-    """Write the field gain of each of a UE's sectors towards one direction; a single entry in ``out`` is isotropic.
+def ue_fields(dx, dy, dz, turn_cos, turn_sin, weakest, out, p):  # type: ignore[no-untyped-def]
+    """Write into row ``p`` the field gain of each of a UE's sectors towards one direction; a single column is isotropic.
 
-    ``turn_cos``, ``turn_sin`` are those of the UE's heading. Sector k looks level to ``heading + 90 k`` degrees and holds 2 x 2
-    elements, fed for broadside.
+    ``turn_cos``, ``turn_sin`` are those of the UE's heading, ``weakest`` the field gain of an element at its largest loss, which
+    most sectors have. Sector k looks level to ``heading + 90 k`` degrees and holds 2 x 2 elements, fed for broadside.
     """
-    if out.shape[0] == 1:
-        out[0] = 1.0
+    if out.shape[1] == 1:
+        out[p, 0] = 1.0
         return
-    x = direction[0] * turn_cos + direction[1] * turn_sin
-    y = direction[1] * turn_cos - direction[0] * turn_sin
-    z = min(1.0, max(-1.0, direction[2]))
+    x = dx * turn_cos + dy * turn_sin
+    y = dy * turn_cos - dx * turn_sin
+    z = min(1.0, max(-1.0, dz))
     azimuth = math.atan2(y, x)
     elevation_deg = math.degrees(math.asin(z))
     # Two elements half a wavelength apart, unit-norm weights: sqrt(2) cos(pi/2 direction cosine) in each plane.
@@ -153,25 +158,56 @@ def ue_fields(direction, turn_cos, turn_sin, out):  # type: ignore[no-untyped-de
         angle = azimuth - 0.5 * math.pi * k
         if angle < -math.pi:
             angle += 2.0 * math.pi
-        element = element_field(
-            math.degrees(angle), elevation_deg, UE_ELEMENT_GAIN_DBI, UE_BEAMWIDTH_DEG, UE_LARGEST_ATTENUATION_DB
-        )
-        out[k] = element * row * (column_even if k % 2 == 0 else column_odd)
+        loss_db = element_loss_db(math.degrees(angle), elevation_deg, UE_BEAMWIDTH_DEG, UE_LARGEST_ATTENUATION_DB)
+        element = weakest if loss_db == UE_LARGEST_ATTENUATION_DB else field_gain(UE_ELEMENT_GAIN_DBI - loss_db)
+        out[p, k] = element * row * (column_even if k % 2 == 0 else column_odd)
 
 
 @nb.njit(cache=True, fastmath=False, error_model="numpy")
-def factors_kernel(offset, n_trp, departure, arrival, heading, axes, rows, columns, n_sectors):  # type: ignore[no-untyped-def]
-    """Field gains of both antennas along every path: (P, columns), (P, rows) and (P, S)."""
+def weakest_ue_field():  # type: ignore[no-untyped-def]
+    """Field gain of a UE's element at its largest loss, for ``ue_fields``."""
+    return field_gain(UE_ELEMENT_GAIN_DBI - UE_LARGEST_ATTENUATION_DB)
+
+
+@nb.njit(cache=True, fastmath=False, error_model="numpy")
+def factors_kernel(  # type: ignore[no-untyped-def]
+    offset, n_trp, departure, arrival, heading, axes, rows, columns, n_sectors,
+    last_offset, last_departure, last_arrival, last_heading, last_azimuth, last_elevation, last_sector,
+):  # fmt: skip
+    """Field gains of both antennas along every path: (P, columns), (P, rows) and (P, S).
+
+    ``last_*`` are the inputs and outputs of an earlier call at the same TRPs; a link whose paths and heading did not change since
+    takes its gains from there.
+    """
     n_paths = departure.shape[0]
     azimuth = np.zeros((n_paths, columns.max()))
     elevation = np.zeros((n_paths, rows.max()))
     sector = np.empty((n_paths, n_sectors))
-    for link in range(offset.shape[0] - 1):
-        u, t = link // n_trp, link % n_trp
+    weakest = weakest_ue_field()
+    for u in range(heading.shape[0]):
         turn_cos, turn_sin = math.cos(heading[u]), math.sin(heading[u])
-        for p in range(offset[link], offset[link + 1]):
-            panel_factors(departure[p], axes[t], rows[t], columns[t], azimuth[p], elevation[p])
-            ue_fields(arrival[p], turn_cos, turn_sin, sector[p])
+        known = u < last_heading.shape[0] and heading[u] == last_heading[u]
+        for t in range(n_trp):
+            link = u * n_trp + t
+            first, last = offset[link], offset[link + 1]
+            if known:
+                back = last_offset[link] - first
+                same = last_offset[link + 1] - last == back
+                for p in range(first, last if same else first):
+                    for c in range(3):
+                        same = (
+                            same and departure[p, c] == last_departure[p + back, c] and arrival[p, c] == last_arrival[p + back, c]
+                        )
+                if same:
+                    azimuth[first:last] = last_azimuth[first + back : last + back]
+                    elevation[first:last] = last_elevation[first + back : last + back]
+                    sector[first:last] = last_sector[first + back : last + back]
+                    continue
+            for p in range(first, last):
+                panel_factors(
+                    departure[p, 0], departure[p, 1], departure[p, 2], axes, t, rows[t], columns[t], azimuth, elevation, p
+                )
+                ue_fields(arrival[p, 0], arrival[p, 1], arrival[p, 2], turn_cos, turn_sin, weakest, sector, p)
     return azimuth, elevation, sector
 
 
@@ -196,9 +232,9 @@ def panel_gain(direction: FloatArray, axes: FloatArray, rows: int, columns: int)
     if not (1 <= rows <= LARGEST_PANEL_SIDE and 1 <= columns <= LARGEST_PANEL_SIDE):
         raise ValueError(f"panel of {rows} rows and {columns} columns, wanted 1 to {LARGEST_PANEL_SIDE} of each")
     gain = np.empty((len(direction), rows * columns))
-    azimuth, elevation = np.empty(columns), np.empty(rows)
+    azimuth, elevation = np.empty((1, columns)), np.empty((1, rows))
     for i, d in enumerate(np.asarray(direction, dtype=np.float64)):
-        panel_factors(d, axes, rows, columns, azimuth, elevation)
+        panel_factors(d[0], d[1], d[2], axes[None], 0, rows, columns, azimuth, elevation, 0)
         gain[i] = np.outer(elevation**2, azimuth**2).ravel()
     return gain
 
@@ -217,8 +253,9 @@ def ue_gain(direction: FloatArray, heading_rad: float, antenna: Literal["isotrop
     (K, S) linear gains over isotropic.
     """
     field = np.empty((len(direction), ue_sectors(antenna)))
+    weakest = weakest_ue_field()
     for i, d in enumerate(np.asarray(direction, dtype=np.float64)):
-        ue_fields(d, math.cos(heading_rad), math.sin(heading_rad), field[i])
+        ue_fields(d[0], d[1], d[2], math.cos(heading_rad), math.sin(heading_rad), weakest, field, i)
     power: FloatArray = field**2
     return power
 

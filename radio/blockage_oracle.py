@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from radio.blockage import TAPER_END, TAPER_START
+from radio.blockage_kernels import TAPER_END, TAPER_START
 from radio.types import SHAPE_CAPSULE, SHAPE_ELLIPSE, Blockage, Blockers, FloatArray, IntArray, Paths
 
 

@@ -19,6 +19,7 @@ from radio.traffic import Traffic
 from radio.types import BoolArray, FloatArray, IntArray, LinkState, Plan
 
 MAX_SLOTS = 14  # a transport block is spread over at most this many slots
+_BLOCK_BITS = float(nr.CODE_BLOCK_BITS)
 EDGE_DELAY_US = 500  # between the TRP and the edge host that runs the application
 
 
@@ -120,6 +121,7 @@ class Delivery:
     def __init__(self, config: RadioConfig, traffic: Traffic, draw_seed: int, edge_delay_us: int = EDGE_DELAY_US) -> None:
         carrier, adaptation = config.carrier, config.link_adaptation
         self.traffic = traffic
+        self._last_ue = int(traffic.ue.max()) if traffic.n_streams else -1
         self._seed = int(draw_seed)
         self._mu = nr.numerology(carrier.subcarrier_spacing_hz)
         self._tdd = nr.tdd_pattern(carrier)
@@ -158,8 +160,7 @@ class Delivery:
         self._required_db = required_sinr_db(n_re, self._k_bits[:, None].astype(np.float64), target_bler) + self._penalty_db
         symbols = np.ceil(n_re / self._re_per_symbol).astype(np.int64)
         self._symbols = np.clip(symbols, nr.MINI_SLOT_SYMBOLS, MAX_SLOTS * nr.SYMBOLS_PER_SLOT)
-        block = float(nr.CODE_BLOCK_BITS)
-        self._video_required_db = required_sinr_db(block / efficiency, block, video_target_bler) + self._penalty_db
+        self._video_required_db = required_sinr_db(_BLOCK_BITS / efficiency, _BLOCK_BITS, video_target_bler) + self._penalty_db
 
     def _prepare(self, time_us: int, dt_us: int) -> None:
         """Size the queue and the scratch arrays for a tick length, and skip what arrived before the first tick."""
@@ -181,7 +182,7 @@ class Delivery:
         self._result_i = np.zeros((room, kernel.RESULT_INTS), dtype=np.int64)
         self._result_f = np.zeros((room, kernel.RESULT_FLOATS))
         total = [self._tdd.symbols_in(dt_us, 0), self._tdd.symbols_in(dt_us, 1)]
-        self._used = np.zeros((len(self._chains), 2, max(total)), dtype=np.int64)
+        self._used = np.zeros((len(self._chains), 2, max(total)), dtype=np.int16)
         self._positions = np.zeros(max(total), dtype=np.int64)
         self._available = [self._chains * n for n in total]
         self._dt_us = dt_us
@@ -203,19 +204,18 @@ class Delivery:
         if dt_us != self._dt_us:
             self._prepare(time_us, dt_us)
         n_ue = len(plan.trp)
-        if state.sinr_dl_db.shape != (n_ue, 2) or (self.traffic.n_streams and n_ue <= int(self.traffic.ue.max())):
+        if state.sinr_dl_db.shape != (n_ue, 2) or (n_ue <= self._last_ue):
             raise ValueError(
                 f"plan holds {n_ue} UEs and state {len(state.sinr_dl_db)}; the traffic needs both to hold the same UEs"
             )
-        n_result, self._n_queue = kernel.run_tick(
+        n_result, self._n_queue, spent = kernel.run_tick(
             time_us, dt_us, self._seed, self._streams, self._next_message,
             plan.trp, plan.beam, plan.usable, plan.repetitions,
-            (plan.sinr_dl_db, plan.sinr_ul_db), (state.sinr_dl_db, state.sinr_ul_db),
-            (state.clear_dl_db, state.clear_ul_db), (state.quiet_dl_db, state.quiet_ul_db),
-            (state.shadow_dl_db, state.shadow_ul_db),
+            plan.sinr_dl_db, plan.sinr_ul_db, state.sinr_dl_db, state.sinr_ul_db, state.clear_dl_db, state.clear_ul_db,
+            state.quiet_dl_db, state.quiet_ul_db, state.shadow_dl_db, state.shadow_ul_db,
             state.body_loss_db, state.owner, state.part,
             self._k_bits, self._symbols, self._required_db, self._video_required_db,
-            nr.SPECTRAL_EFFICIENCY, float(nr.CODE_BLOCK_BITS), self._re_per_symbol, self._penalty_db, self._margin_db,
+            nr.SPECTRAL_EFFICIENCY, _BLOCK_BITS, self._re_per_symbol, self._penalty_db, self._margin_db,
             self._chains, self._tdd.period_us, self._tdd.symbol_us, self._tdd.first, self._tdd.usable,
             self._before_us, self._after_us, self._harq_us,
             self._used, self._queue_i, self._queue_f, self._n_queue, self._order, self._done,
@@ -223,7 +223,6 @@ class Delivery:
         )  # fmt: skip
         ints = self._result_i[:n_result].T.copy()
         floats = self._result_f[:n_result].T.copy()
-        spent = self._used.sum(axis=2)
         return Delivered(
             stream=ints[kernel.R_STREAM],
             message=ints[kernel.R_MESSAGE],
@@ -239,8 +238,8 @@ class Delivery:
             trp=ints[kernel.R_TRP],
             beam=ints[kernel.R_BEAM],
             mcs=ints[kernel.R_MCS],
-            spent_dl=spent[:, 0],
-            spent_ul=spent[:, 1],
+            spent_dl=spent[0],
+            spent_ul=spent[1],
             available_dl=self._available[0],
             available_ul=self._available[1],
         )

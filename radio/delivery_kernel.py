@@ -7,12 +7,16 @@ Times are microseconds from the start of the tick. An *ordinal* counts the data 
 from __future__ import annotations
 
 import math
+from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 from numba import njit
 
 from radio.reliability import block_error_scalar
 from radio.types import BoolArray, FloatArray, IntArray
+
+BusyArray: TypeAlias = npt.NDArray[np.int16]  # cleared every tick, so small
 
 # Causes, see radio.delivery.Cause.
 _NONE, _BODY, _INTERFERENCE, _RECOVERY, _NO_RESOURCES, _ADAPTATION, _STATIC_SHADOW, _STALE_BEAM, _DECODING = range(9)
@@ -66,7 +70,7 @@ def end_of(ordinal: int, period_us: int, symbol_us: float, first: int, usable: i
 
 @njit(cache=True, fastmath=False)
 def reserve(
-    used: IntArray, chains: int, start: int, length: int, repetitions: int, last_end: float,
+    used: BusyArray, chains: int, start: int, length: int, repetitions: int, last_end: float,
     period_us: int, symbol_us: float, first: int, usable: int, positions: IntArray,
 ) -> tuple[int, int, float]:  # fmt: skip
     """Find the earliest symbols for a message's repetitions, without taking them.
@@ -224,23 +228,28 @@ def sort_by_deadline(queue_i: IntArray, n_queue: int, streams: IntArray, order: 
 def run_tick(
     time_us: int, dt_us: int, seed: int, streams: IntArray, next_message: IntArray,
     plan_trp: IntArray, plan_beam: IntArray, usable_leg: BoolArray, plan_repetitions: IntArray,
-    plan_sinr: tuple[FloatArray, ...], sinr: tuple[FloatArray, ...], clear: tuple[FloatArray, ...],
-    quiet: tuple[FloatArray, ...], shadow: tuple[FloatArray, ...],
+    plan_dl: FloatArray, plan_ul: FloatArray, sinr_dl: FloatArray, sinr_ul: FloatArray,
+    clear_dl: FloatArray, clear_ul: FloatArray, quiet_dl: FloatArray, quiet_ul: FloatArray,
+    shadow_dl: FloatArray, shadow_ul: FloatArray,
     body_loss_db: FloatArray, owner: IntArray, part: IntArray,
     k_bits: IntArray, mcs_symbols: IntArray, mcs_required_db: FloatArray, video_required_db: FloatArray,
     efficiency: FloatArray, block_bits: float, re_per_symbol: float, penalty_db: float, margin_db: float,
     chains: IntArray, period_us: int, symbol_us: float, first: IntArray, usable: IntArray,
     before_us: FloatArray, after_us: FloatArray, harq_us: float,
-    used: IntArray, queue_i: IntArray, queue_f: FloatArray, n_queue: int, order: IntArray, done: IntArray,
+    used: BusyArray, queue_i: IntArray, queue_f: FloatArray, n_queue: int, order: IntArray, done: IntArray,
     positions: IntArray, result_i: IntArray, result_f: FloatArray,
-) -> tuple[int, int]:  # fmt: skip
+) -> tuple[int, int, IntArray]:  # fmt: skip
     """Handle one tick; see `radio.delivery.Delivery.deliver`.
 
     Returns
     -------
-    Number of finished messages in ``result_*``, number still queued.
+    Number of finished messages in ``result_*``, number still queued, symbols spent (2, T) per direction.
     """
+    # Both directions side by side; numba types loose arrays far faster than tuples of them.
+    plan_sinr, sinr, clear = (plan_dl, plan_ul), (sinr_dl, sinr_ul), (clear_dl, clear_ul)
+    quiet, shadow = (quiet_dl, quiet_ul), (shadow_dl, shadow_ul)
     used[:] = 0
+    spent = np.zeros((2, chains.size), dtype=np.int64)
     n_result = 0
     for s in range(streams.shape[1]):
         arrival = streams[T_OFFSET, s] + next_message[s] * streams[T_INTERVAL, s]
@@ -302,6 +311,7 @@ def run_tick(
                         continue
                     for n in range(n_positions):
                         row[positions[n]] += 1
+                    spent[d, t] += n_positions
                     sent[j] = count
                     ends[j] = end
                 if sent[0] + sent[1] == 0:
@@ -363,6 +373,7 @@ def run_tick(
                         offered += 1
                         if leg_usable and taken < limit:
                             used[t, d, q] += 1
+                            spent[d, t] += 1
                             taken += 1
                             if taken >= need:
                                 latency = finish + harq_us + after_us[d] - arrival
@@ -426,4 +437,4 @@ def run_tick(
                 queue_i[kept, :] = queue_i[i, :]
                 queue_f[kept, :] = queue_f[i, :]
             kept += 1
-    return n_result, kept
+    return n_result, kept, spent

@@ -12,67 +12,36 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 from scipy.stats import beta
 
 from radio.delivery import CAUSES, Delivered
+from radio.kpi_kernels import (
+    BINS_PER_E,
+    DOWN,
+    DOWN_COUNTED,
+    ENTRIES,
+    ENTRIES_COUNTED,
+    LATENCY_BINS,
+    LATENCY_LOW_US,
+    LOSS,
+    LOST,
+    MESSAGES,
+    SUMS,
+    accumulate,
+    count_use,
+)
 from radio.traffic import Traffic
-from radio.types import BoolArray, FloatArray, IntArray, Plan
+from radio.types import FloatArray, IntArray, Plan
 
-# Sums per unit.
-(_MESSAGES, _LOSS, _LOST, _DOWN, _ENTRIES, _DOWN_COUNTED, _ENTRIES_COUNTED, _SUMS) = range(8)
-_LATENCY_BINS = 512
-_LATENCY_LOW_US = 10.0
-_BINS_PER_E = 34.0  # bins of 3 %, so 10 us to 34 s
 _PERCENTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "p999": 0.999}
 _CONFIDENCE = 0.95
 # One-sided 95 % bound on a Poisson mean when none was seen: -ln 0.05.
 _ZERO_FAILURES = 2.995732273553991
 _FEW_UNITS = 10.0
 
+_NO_LEGS: IntArray = np.zeros((0, 2), dtype=np.int64)
+
 Json = dict[str, Any]
-
-
-@njit(cache=True, fastmath=False)
-def _accumulate(
-    stream: IntArray, ok: BoolArray, loss: FloatArray, latency_us: IntArray, cause: IntArray, service: IntArray,
-    survival: IntArray, block: IntArray, history: FloatArray, seen: IntArray, bad_run: IntArray,
-    units: FloatArray, latency: IntArray, causes: IntArray,
-) -> None:  # fmt: skip
-    """Add messages to their units.
-
-    ``history`` is a ring per stream of the last loss probabilities, zeros (good) before the first message.
-    """
-    ring = history.shape[1]
-    for r in range(stream.size):
-        s, b = stream[r], block[r]
-        m = survival[s]
-        cell = units[s, b]
-        before = history[s, (seen[s] - m) % ring]  # the message ahead of the last m
-        history[s, seen[s] % ring] = loss[r]
-        down = 1.0
-        for j in range(m):
-            down *= history[s, (seen[s] - j) % ring]
-            if down == 0.0:
-                break
-        seen[s] += 1
-        cell[_MESSAGES] += 1.0
-        cell[_LOSS] += loss[r]
-        cell[_DOWN] += down
-        cell[_ENTRIES] += down * (1.0 - before)
-        v = service[s]
-        if ok[r]:
-            bad_run[s] = 0
-            position = int(np.log(max(latency_us[r], 1) / _LATENCY_LOW_US) * _BINS_PER_E)
-            latency[v, b, min(max(position, 0), _LATENCY_BINS - 1)] += 1
-        else:
-            bad_run[s] += 1
-            cell[_LOST] += 1.0
-            causes[v, cause[r]] += 1
-            if bad_run[s] >= m:
-                cell[_DOWN_COUNTED] += 1.0
-                if bad_run[s] == m:
-                    cell[_ENTRIES_COUNTED] += 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,38 +80,36 @@ class KpiAccumulator:
         self._history: FloatArray = np.zeros((n_streams, longest + 1))
         self._seen: IntArray = np.zeros(n_streams, dtype=np.int64)
         self._bad_run: IntArray = np.zeros(n_streams, dtype=np.int64)
-        self._units: FloatArray = np.zeros((n_streams, max_blocks, _SUMS))
-        self._latency: IntArray = np.zeros((n_services, max_blocks, _LATENCY_BINS), dtype=np.int32)
+        self._units: FloatArray = np.zeros((n_streams, max_blocks, SUMS))
+        self._latency: IntArray = np.zeros((n_services, max_blocks, LATENCY_BINS), dtype=np.int32)
         self._causes: IntArray = np.zeros((n_services, len(CAUSES)), dtype=np.int64)
         self._ticks = 0
         self._load_sum: FloatArray = np.zeros((2, 0))
         self._switches = 0
         self._second_legs = 0
-        self._last_leg: IntArray | None = None
+        self._last_leg: IntArray = _NO_LEGS
 
     def add(self, delivered: Delivered, plan: Plan | None = None) -> None:
         """Add the finished messages of a tick, and the plan's beams to the count of switches."""
         if delivered.stream.size:
-            block = delivered.time_us // self._block_us
-            while int(block.max()) >= self._units.shape[1]:
-                self._merge_blocks()
-                block = delivered.time_us // self._block_us
-            _accumulate(
+            while not accumulate(
                 delivered.stream, delivered.ok, delivered.loss_probability, delivered.latency_us, delivered.cause,
-                self._traffic.service, self._traffic.survival, block, self._history, self._seen, self._bad_run,
-                self._units, self._latency, self._causes,
-            )  # fmt: skip
+                delivered.time_us, self._block_us, self._traffic.service, self._traffic.survival,
+                self._history, self._seen, self._bad_run, self._units, self._latency, self._causes,
+            ):  # fmt: skip
+                self._merge_blocks()
         if not self._ticks:
             self._load_sum = np.zeros((2, len(delivered.spent_dl)))
         self._ticks += 1
-        self._load_sum[0] += delivered.spent_dl / delivered.available_dl
-        self._load_sum[1] += delivered.spent_ul / delivered.available_ul
-        if plan is not None:
-            leg = plan.trp[:, 0] * 65536 + plan.beam[:, 0]
-            if self._last_leg is not None:
-                self._switches += int(np.count_nonzero(leg != self._last_leg))
-            self._last_leg = leg
-            self._second_legs += int(np.count_nonzero(plan.trp[:, 1] >= 0))
+        trp, beam = (_NO_LEGS, _NO_LEGS) if plan is None else (plan.trp, plan.beam)
+        if plan is not None and not len(self._last_leg):
+            self._last_leg = np.stack((plan.trp[:, 0], plan.beam[:, 0]), axis=1)
+        switches, seconds = count_use(
+            delivered.spent_dl, delivered.spent_ul, delivered.available_dl, delivered.available_ul, self._load_sum,
+            trp, beam, self._last_leg,
+        )  # fmt: skip
+        self._switches += switches
+        self._second_legs += seconds
 
     def running(self) -> tuple[Running, ...]:
         """Return the conditional expectations of every service so far, for displays."""
@@ -151,12 +118,12 @@ class KpiAccumulator:
         for v in range(len(self._traffic.service_name)):
             rows = self._traffic.service == v
             total = totals[rows].sum(axis=0)
-            n = float(total[_MESSAGES])
+            n = float(total[MESSAGES])
             if n == 0.0:
                 out.append(Running(None, None, None))
                 continue
             interval_s = int(self._traffic.interval_us[rows][0]) * 1e-6
-            out.append(Running(1.0 - total[_DOWN] / n, _period(interval_s, float(total[_ENTRIES] / n)), total[_LOSS] / n))
+            out.append(Running(1.0 - total[DOWN] / n, _period(interval_s, float(total[ENTRIES] / n)), total[LOSS] / n))
         return tuple(out)
 
     def _merge_blocks(self) -> None:
@@ -184,7 +151,7 @@ class KpiAccumulator:
         """
         services = [self._service(v, replicates) for v in range(len(self._traffic.service_name))]
         ticks = max(self._ticks, 1)
-        n_ue = 0 if self._last_leg is None else len(self._last_leg)
+        n_ue = len(self._last_leg)
         loads = self._load_sum / ticks
         return {
             "duration_s": float(duration_s),
@@ -203,27 +170,27 @@ class KpiAccumulator:
         rows = np.flatnonzero(traffic.service == v)
         name = traffic.service_name[v]
         head: Json = {"name": name, "profile": traffic.profile[v], "devices": len(rows)}
-        units = self._units[rows].reshape(-1, _SUMS)
-        used = units[:, _MESSAGES] > 0
+        units = self._units[rows].reshape(-1, SUMS)
+        used = units[:, MESSAGES] > 0
         units = units[used]
         if not len(units):
             reason = "the hall has no device of this service" if not len(rows) else "no message was finished yet"
             return head | {"messages": 0, "reason": reason}
         interval_s = int(traffic.interval_us[rows[0]]) * 1e-6
         total = units.sum(axis=0)
-        n, time_s = float(total[_MESSAGES]), float(total[_MESSAGES]) * interval_s
+        n, time_s = float(total[MESSAGES]), float(total[MESSAGES]) * interval_s
         rng = np.random.default_rng([self._seed, v])
         samples = _resample(units, replicates, rng)
-        drawn = samples[:, _MESSAGES]
+        drawn = samples[:, MESSAGES]
 
-        down = _ratio_interval(total[_DOWN] / n, samples[:, _DOWN] / drawn)
-        entries = _ratio_interval(total[_ENTRIES] / n, samples[:, _ENTRIES] / drawn)
-        few = min(_effective(units[:, _DOWN]), _effective(units[:, _ENTRIES])) < _FEW_UNITS
+        down = _ratio_interval(total[DOWN] / n, samples[:, DOWN] / drawn)
+        entries = _ratio_interval(total[ENTRIES] / n, samples[:, ENTRIES] / drawn)
+        few = min(_effective(units[:, DOWN]), _effective(units[:, ENTRIES])) < _FEW_UNITS
         if few:
             down["high"] = min(1.0, max(down["high"], down["value"] + _ZERO_FAILURES / n))
             entries["high"] = max(entries["high"], entries["value"] + _ZERO_FAILURES / n)
-        errors = _ratio_interval(total[_LOSS] / n, samples[:, _LOSS] / drawn)
-        if not total[_LOST]:
+        errors = _ratio_interval(total[LOSS] / n, samples[:, LOSS] / drawn)
+        if not total[LOST]:
             errors["high"] = min(1.0, max(errors["high"], _ZERO_FAILURES / n))
         availability = {"value": 1.0 - down["value"], "low": 1.0 - down["high"], "high": 1.0 - down["low"]}
         mtbf = {
@@ -232,12 +199,12 @@ class KpiAccumulator:
             "high": _period(interval_s, entries["low"]),
         }
         targets = (float(traffic.availability_target[v]), float(traffic.mtbf_target_s[v]))
-        failing = int(np.count_nonzero(units[:, _ENTRIES_COUNTED]))
+        failing = int(np.count_nonzero(units[:, ENTRIES_COUNTED]))
         head |= {
             "messages": int(n),
-            "lost": int(total[_LOST]),
-            "outages": int(total[_ENTRIES_COUNTED]),
-            "down_s": float(total[_DOWN_COUNTED]) * interval_s,
+            "lost": int(total[LOST]),
+            "outages": int(total[ENTRIES_COUNTED]),
+            "down_s": float(total[DOWN_COUNTED]) * interval_s,
             "device_hours": time_s / 3600.0,
             "availability": availability,
             "unavailability": down,
@@ -245,9 +212,9 @@ class KpiAccumulator:
             "packet_error_ratio": errors,
             "latency_ms": self._latency_ms(v, replicates, rng),
             "counted": {
-                "availability": 1.0 - float(total[_DOWN_COUNTED]) / n,
-                "packet_error_ratio": float(total[_LOST]) / n,
-                "mtbf_s": _period(interval_s, float(total[_ENTRIES_COUNTED]) / n),
+                "availability": 1.0 - float(total[DOWN_COUNTED]) / n,
+                "packet_error_ratio": float(total[LOST]) / n,
+                "mtbf_s": _period(interval_s, float(total[ENTRIES_COUNTED]) / n),
                 "failing_units": _clopper_pearson(failing, len(units)),
                 "units": len(units),
             },
@@ -266,7 +233,7 @@ class KpiAccumulator:
             reasons.append("mtbf_s null: no failure is expected at all within the numbers' range")
         if head["counted"]["mtbf_s"] is None:
             reasons.append("counted mtbf_s null: no outage was counted")
-        if not int(n - total[_LOST]):
+        if not int(n - total[LOST]):
             reasons.append("latency_ms null: no message arrived")
         return head | {"reason": "; ".join(reasons) or None}
 
@@ -344,4 +311,4 @@ def _percentile_us(histograms: FloatArray, p: float) -> FloatArray:
     inside = histograms[rows, index]
     below = cumulative[rows, index] - inside
     fraction = (wanted[:, 0] - below) / np.maximum(inside, 1e-300)
-    return np.asarray(_LATENCY_LOW_US * np.exp((index + fraction) / _BINS_PER_E), dtype=np.float64)
+    return np.asarray(LATENCY_LOW_US * np.exp((index + fraction) / BINS_PER_E), dtype=np.float64)

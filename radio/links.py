@@ -16,8 +16,8 @@ from radio.antennas import factors_kernel, panel_axes, ue_sectors
 from radio.blockage import blockage_db
 from radio.config import RadioConfig
 from radio.geometry import SPEED_OF_LIGHT_MPS, Hall, PreparedHall, prepare_hall
-from radio.links_kernels import check_plan, shadow_kernel, state_kernel, sweep_kernel
-from radio.paths import compute_paths
+from radio.links_kernels import shadow_kernel, state_kernel, sweep_kernel
+from radio.paths import NO_PATHS, compute_paths
 from radio.types import Blockage, Blockers, FloatArray, LinkState, Paths, Plan, Sweep, Ues
 
 BOLTZMANN_J_PER_K = 1.380649e-23
@@ -81,7 +81,9 @@ class Channel:
         self._tone_step = 2.0 * np.pi * step_hz / SPEED_OF_LIGHT_MPS
         self._tone_first = 2.0 * np.pi * (step_hz - config.carrier.bandwidth_hz) / 2.0 / SPEED_OF_LIGHT_MPS
         # What several calls of one tick share, kept for the last inputs; structs are frozen, so identity is enough.
+        self._last_paths: tuple[FloatArray, Paths] | None = None
         self._factors_of: list[tuple[Paths, Ues, _Factors]] = []
+        self._last_factors: tuple[Paths, FloatArray, _Factors] = (NO_PATHS, np.zeros(0), (np.zeros((0, 1)),) * 3)
         self._power_of: tuple[Paths, Blockage, FloatArray, FloatArray] | None = None
         self._shadow_of: tuple[Sweep, FloatArray, FloatArray] | None = None
         self._empty_of: tuple[Paths, Ues, Sweep] | None = None
@@ -102,7 +104,11 @@ class Channel:
             u = int(np.argwhere(~np.isfinite(ues.heading_rad))[0, 0])
             raise ValueError(f"heading_rad of UE {u} is {ues.heading_rad[u]}, wanted a finite angle in rad")
         limits = self.config.paths
-        return compute_paths(self.prepared, self.trp_position_m, ues.position_m, limits.max_paths, limits.reach_db)
+        found = compute_paths(
+            self.prepared, self.trp_position_m, ues.position_m, limits.max_paths, limits.reach_db, self._last_paths
+        )
+        self._last_paths = (np.array(ues.position_m, dtype=np.float64), found)
+        return found
 
     def blockage(self, paths: Paths, blockers: Blockers, ues: Ues) -> Blockage:
         """Loss by moving bodies along every path; see ``radio.blockage.blockage_db``."""
@@ -177,50 +183,20 @@ class Channel:
             raise ValueError(
                 f"plan.trp, plan.beam, plan.sector, load_dl, load_ul, blockage.loss_db have shapes {shapes}, wanted {wanted}"
             )
-        u, leg = check_plan(trp, beam, sector_used, self.beams_of_trp, self.n_sectors)
+        azimuth, elevation, sector = self._factors(paths, ues)
+        through, power = self._power(paths, blockage)
+        shadow_dl, shadow_ul = self._shadow(paths, ues, empty_sweep)
+        out, owner, part, u, leg = state_kernel(
+            paths.offset, paths.n_trp, paths.length_m, paths.amplitude, power, through, azimuth, elevation, sector,
+            blockage.worst_owner, blockage.worst_part, trp, beam, sector_used, load_dl, load_ul,
+            self._columns, self.beams_of_trp, self._tx_dl_w, self._tx_ul_w, self.noise_dl_w, self.noise_ul_w, self._evm2,
+            self._tone_first, self._tone_step, self.config.paths.tones, shadow_dl, shadow_ul,
+        )  # fmt: skip
         if u >= 0:
             raise ValueError(
                 f"plan of UE {u} leg {leg} names TRP {plan.trp[u, leg]}, beam {plan.beam[u, leg]}, sector {plan.sector[u, leg]}; "
                 f"there are {self.n_trp} TRPs with {self.beams_of_trp.tolist()} beams, and {self.n_sectors} sectors"
             )
-        azimuth, elevation, sector = self._factors(paths, ues)
-        through, power = self._power(paths, blockage)
-        shadow_dl, shadow_ul = self._shadow(paths, ues, empty_sweep)
-        out = np.empty((9, paths.n_ue, 2))
-        owner = np.empty((paths.n_ue, 2), dtype=np.int64)
-        part = np.empty((paths.n_ue, 2), dtype=np.int64)
-        state_kernel(
-            paths.offset,
-            paths.n_trp,
-            paths.length_m,
-            paths.amplitude,
-            power,
-            through,
-            azimuth,
-            elevation,
-            sector,
-            blockage.worst_owner,
-            blockage.worst_part,
-            trp,
-            beam,
-            sector_used,
-            load_dl,
-            load_ul,
-            self._columns,
-            self._tx_dl_w,
-            self._tx_ul_w,
-            self.noise_dl_w,
-            self.noise_ul_w,
-            self._evm2,
-            self._tone_first,
-            self._tone_step,
-            self.config.paths.tones,
-            shadow_dl,
-            shadow_ul,
-            out,
-            owner,
-            part,
-        )
         return LinkState(
             sinr_dl_db=out[0],
             sinr_ul_db=out[1],
@@ -270,17 +246,14 @@ class Channel:
         for p, u, factors in self._factors_of:
             if p is paths and u is ues:
                 return factors
+        last, heading_rad, factors = self._last_factors
         made: _Factors = factors_kernel(
-            paths.offset,
-            paths.n_trp,
-            paths.departure,
-            paths.arrival,
-            ues.heading_rad,
-            self._axes,
-            self._rows,
-            self._columns,
-            self.n_sectors,
-        )
+            paths.offset, paths.n_trp, paths.departure, paths.arrival, ues.heading_rad,
+            self._axes, self._rows, self._columns, self.n_sectors,
+            last.offset, last.departure, last.arrival, heading_rad, *factors,
+        )  # fmt: skip
+        # The heading is copied: a device may turn in place before it is compared.
+        self._last_factors = (paths, ues.heading_rad.copy(), made)
         self._factors_of = [(paths, ues, made), *self._factors_of[:3]]
         return made
 

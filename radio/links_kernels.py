@@ -58,7 +58,7 @@ def _effective(gain, scale, evm2):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(cache=True, fastmath=False, error_model="numpy")
-def check_plan(trp, beam, sector, beams_of_trp, n_sectors):  # type: ignore[no-untyped-def]
+def _check_plan(trp, beam, sector, beams_of_trp, n_sectors):  # type: ignore[no-untyped-def]
     """Index of the first leg (u, leg) whose TRP, beam or sector does not exist, or (-1, -1)."""
     for u in range(trp.shape[0]):
         for leg in range(2):
@@ -75,19 +75,30 @@ def check_plan(trp, beam, sector, beams_of_trp, n_sectors):  # type: ignore[no-u
 @nb.njit(cache=True, fastmath=False, error_model="numpy")
 def state_kernel(  # type: ignore[no-untyped-def]
     offset, n_trp, length, amplitude, power, through, azimuth, elevation, sector_field, worst_owner, worst_part,
-    trp, beam, sector, load_dl, load_ul, columns, tx_dl, tx_ul, noise_dl, noise_ul, evm2, tone_first, tone_step, n_tones,
-    shadow_dl, shadow_ul, out, owner, part,
+    trp, beam, sector, load_dl, load_ul, columns, beams_of_trp, tx_dl, tx_ul, noise_dl, noise_ul, evm2,
+    tone_first, tone_step, n_tones, shadow_dl, shadow_ul,
 ):  # fmt: skip
-    """Fill ``out`` (9, U, 2) in the order of LinkState's float fields, and ``owner``, ``part`` (U, 2).
+    """State of the legs of a plan, and the first leg that does not exist.
+
+    Returns ``out`` (9, U, 2) in the order of LinkState's float fields, ``owner``, ``part`` (U, 2), and what ``_check_plan`` says;
+    where that is not (-1, -1) nothing else is filled.
 
     ``power`` (P,) holds the paths' power gains with bodies, ``through`` (P,) the bodies' field factors, both without antennas.
     ``tone_first``, ``tone_step``: wave numbers of the first tone and between tones, relative to the carrier's [rad/m].
     """
     n_ue = trp.shape[0]
+    out = np.empty((9, n_ue, 2))
+    owner, part = np.empty((n_ue, 2), np.int64), np.empty((n_ue, 2), np.int64)
+    bad_ue, bad_leg = _check_plan(trp, beam, sector, beams_of_trp, sector_field.shape[1])
+    if bad_ue >= 0:
+        return out, owner, part, bad_ue, bad_leg
     served = np.zeros(n_trp, np.int64)
+    # Row and column beam of the leg that each UE is heard on.
+    row, column = np.zeros(n_ue, np.int64), np.zeros(n_ue, np.int64)
     for u in range(n_ue):
         if trp[u, 0] >= 0:
             served[trp[u, 0]] += 1
+            row[u], column[u] = beam[u, 0] // columns[trp[u, 0]], beam[u, 0] % columns[trp[u, 0]]
     clear_re, clear_im = np.empty(n_tones), np.empty(n_tones)
     real_re, real_im = np.empty(n_tones), np.empty(n_tones)
     clear, real = np.empty(n_tones), np.empty(n_tones)
@@ -107,6 +118,7 @@ def state_kernel(  # type: ignore[no-untyped-def]
             real_re[:] = 0.0
             real_im[:] = 0.0
             strongest = 0.0
+            bodies = False
             link = u * n_trp + t
             for p in range(offset[link], offset[link + 1]):
                 field = azimuth[p, c] * elevation[p, r] * sector_field[p, s]
@@ -116,6 +128,7 @@ def state_kernel(  # type: ignore[no-untyped-def]
                     strongest = magnitude
                     owner[u, leg] = worst_owner[p]
                     part[u, leg] = worst_part[p]
+                bodies = bodies or through[p] != 1.0
                 turn_re, turn_im = math.cos(tone_step * length[p]), -math.sin(tone_step * length[p])
                 a, b = math.cos(tone_first * length[p]), -math.sin(tone_first * length[p])
                 re, im = re * a - im * b, re * b + im * a
@@ -141,8 +154,7 @@ def state_kernel(  # type: ignore[no-untyped-def]
                 total = 0.0
                 for v in range(n_ue):
                     if trp[v, 0] == other:
-                        rv, cv = beam[v, 0] // columns[other], beam[v, 0] % columns[other]
-                        total += _beam_power(first, last, power, azimuth, elevation, sector_field, rv, cv, s)
+                        total += _beam_power(first, last, power, azimuth, elevation, sector_field, row[v], column[v], s)
                 heard_dl += tx_dl[other] * load_dl[other] * total / served[other]
             # Uplink interference: UEs served elsewhere, each for its share of its own TRP's uplink time.
             heard_ul = 0.0
@@ -157,13 +169,15 @@ def state_kernel(  # type: ignore[no-untyped-def]
             ul = tx_ul / (noise_ul[t] + heard_ul)
             out[0, u, leg] = _effective(real, dl, evm2)
             out[1, u, leg] = _effective(real, ul, evm2)
-            out[2, u, leg] = _effective(clear, dl, evm2)
-            out[3, u, leg] = _effective(clear, ul, evm2)
-            out[4, u, leg] = _effective(real, tx_dl[t] / noise_dl, evm2)
-            out[5, u, leg] = _effective(real, tx_ul / noise_ul[t], evm2)
+            # What equals the state itself is not worked out again: no body on the leg, or nothing heard.
+            out[2, u, leg] = _effective(clear, dl, evm2) if bodies else out[0, u, leg]
+            out[3, u, leg] = _effective(clear, ul, evm2) if bodies else out[1, u, leg]
+            out[4, u, leg] = _effective(real, tx_dl[t] / noise_dl, evm2) if heard_dl > 0.0 else out[0, u, leg]
+            out[5, u, leg] = _effective(real, tx_ul / noise_ul[t], evm2) if heard_ul > 0.0 else out[1, u, leg]
             out[6, u, leg] = shadow_dl[u]
             out[7, u, leg] = shadow_ul[u]
             out[8, u, leg] = 10.0 * math.log10(clear_sum / real_sum) if real_sum > 0.0 else 0.0
+    return out, owner, part, -1, -1
 
 
 @nb.njit(cache=True, fastmath=False, error_model="numpy")

@@ -16,7 +16,8 @@ from radio.delivery import Delivered, Delivery
 from radio.kpi import KpiAccumulator
 from radio.links import Channel
 from radio.policies import create_policy
-from radio.policies.base import LinkBudget, Report, ServingMonitor, SweepReports
+from radio.policies.base import ServingMonitor
+from radio.policies.reports import LinkBudget, Report, SweepReports
 from radio.traffic import Traffic
 from radio.types import Blockage, Blockers, FloatArray, LinkState, Paths, Plan, Sweep, Ues
 

@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 from radio.config import PolicyName, RadioConfig
-from radio.policies.base import (
-    LinkBudget,
-    Observation,
-    Policy,
-    Report,
-    ServingMonitor,
-    SweepReports,
-    best_pairs,
-)
+from radio.policies.base import Observation, Policy, ServingMonitor
 from radio.policies.human_aware import HumanAwarePolicy
 from radio.policies.reactive import ReactivePolicy
+from radio.policies.reports import LinkBudget, Report, SweepReports, best_pairs
 from radio.policies.static import StaticPolicy
 
 __all__ = [

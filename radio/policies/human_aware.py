@@ -6,25 +6,33 @@ import numpy as np
 from numba import njit
 
 from radio.config import RadioConfig
-from radio.policies.base import Observation, Report, best_pairs, capped_db
+from radio.policies.base import Observation, capped_db
 from radio.policies.reactive import ReactivePolicy
+from radio.policies.reports import Report, best_pairs
 from radio.types import BoolArray, FloatArray, IntArray, Plan
 
 _HOLD_PERIODS = 2  # forecasts without risk before a prepared leg is given up
 
 
 @njit(cache=True, fastmath=False)
-def lower_to(known_db: FloatArray, snr_db: FloatArray, trp: IntArray, evm: float, margin_db: float) -> None:
+def lower_to(
+    dl_db: FloatArray,
+    ul_db: FloatArray,
+    best_dl_db: FloatArray,
+    best_ul_db: FloatArray,
+    trp: IntArray,
+    evm: float,
+    margin_db: float,
+) -> None:
     """Lower what link adaptation reckons with, in place, to a forecast of the TRP under the EVM ceiling, less the margin.
 
     The best pair of the TRP counts: beams and sectors follow a moving UE within a sweep, bodies take what is left of all.
     """
-    for u in range(known_db.size):
-        best = -200.0
-        for b in range(snr_db.shape[2]):
-            for s in range(snr_db.shape[3]):
-                best = max(best, snr_db[u, trp[u], b, s])
-        known_db[u] = min(known_db[u], -10.0 * np.log10(10.0 ** (-0.1 * best) + evm) - margin_db)
+    for u in range(dl_db.size):
+        best = max(-200.0, best_dl_db[u, trp[u]])
+        dl_db[u] = min(dl_db[u], -10.0 * np.log10(10.0 ** (-0.1 * best) + evm) - margin_db)
+        best = max(-200.0, best_ul_db[u, trp[u]])
+        ul_db[u] = min(ul_db[u], -10.0 * np.log10(10.0 ** (-0.1 * best) + evm) - margin_db)
 
 
 @njit(cache=True, fastmath=False)
@@ -38,6 +46,63 @@ def lower_floor(floor_db: FloatArray, snr_db: FloatArray) -> None:
                 for s in range(1, n_sector):
                     best = max(best, snr_db[u, t, b, s])
                 floor_db[u, t, b] = min(floor_db[u, t, b], best)
+
+
+@njit(cache=True, fastmath=False)
+def release(
+    now_us: int, trp: IntArray, beam: IntArray, recovering: BoolArray, risk_until_us: IntArray,
+    second_trp: IntArray, second_beam: IntArray, second_sector: IntArray, second_us: IntArray,
+) -> bool:  # fmt: skip
+    """Give up, in place, second legs without risk and those that are the first by now.
+
+    Returns
+    -------
+    Whether a second leg is active beside a first one that is not being recovered.
+    """
+    any_active = False
+    for u in range(trp.size):
+        if second_trp[u] < 0:
+            continue
+        if risk_until_us[u] < now_us or (second_trp[u] == trp[u] and second_beam[u] == beam[u]):
+            second_trp[u], second_beam[u], second_sector[u] = -1, -1, -1
+        elif second_us[u] <= now_us and not recovering[u]:
+            any_active = True
+    return any_active
+
+
+@njit(cache=True, fastmath=False)
+def lower_gain(
+    gain_db: FloatArray, snr_db: FloatArray, trp: IntArray, beam: IntArray, second_trp: IntArray, second_beam: IntArray
+) -> None:
+    """Lower ``gain_db`` (U,), in place, to what a forecast says that the second leg gains over the first, best sectors each."""
+    for u in range(trp.size):
+        if second_trp[u] >= 0:
+            gain = snr_db[u, second_trp[u], second_beam[u]].max() - snr_db[u, trp[u], beam[u]].max()
+            gain_db[u] = min(gain_db[u], gain)
+
+
+@njit(cache=True, fastmath=False)
+def judge_exchange(
+    now_us: int, serving_us: int, serving_dl_db: FloatArray, serving_ul_db: FloatArray, gain_db: FloatArray, foreseen: bool,
+    since_us: IntArray, recovering: BoolArray, second_trp: IntArray, second_us: IntArray, hysteresis_db: float, works_db: float,
+) -> tuple[BoolArray, bool]:  # fmt: skip
+    """Return for which UEs (U,) the second leg is to lead, and whether for any; ``gain_db`` counts where ``foreseen``."""
+    swap = np.zeros(since_us.size, dtype=np.bool_)
+    any_swap = False
+    for u in range(since_us.size):
+        if second_trp[u] < 0 or second_us[u] > now_us or recovering[u]:
+            continue
+        fresh = second_us[u] <= serving_us and since_us[u] <= serving_us
+        # the worse direction; NaN, not measured, is never better
+        first_db = np.minimum(serving_dl_db[u, 0], serving_ul_db[u, 0])
+        second_db = np.minimum(serving_dl_db[u, 1], serving_ul_db[u, 1])
+        better = fresh and second_db > first_db + hysteresis_db
+        if foreseen:
+            works = fresh and second_db >= np.minimum(first_db, works_db)
+            better = (better and gain_db[u] > -hysteresis_db) or (works and gain_db[u] > hysteresis_db)
+        swap[u] = better
+        any_swap = any_swap or better
+    return swap, any_swap
 
 
 class HumanAwarePolicy(ReactivePolicy):
@@ -78,36 +143,32 @@ class HumanAwarePolicy(ReactivePolicy):
         self._second_us: IntArray = np.zeros(n_ue, dtype=np.int64)  # second leg active from
         self._risk_until_us: IntArray = np.full(n_ue, -1, dtype=np.int64)
         self._now_us = 0
+        self._forecast: tuple[Report, ...] = ()
         self._forecast_key: tuple[int, ...] = ()
 
     def plan(self, observation: Observation) -> Plan:
         """Return the plan of the coming tick."""
-        self._now_us = observation.time_us
+        self._now_us = now_us = observation.time_us
         self._advance(observation)
-        now_us = observation.time_us
-        coming = tuple(f for f in observation.forecast or () if f.time_us >= now_us)
-        near = tuple(f for f in coming if f.time_us <= now_us + self._near_us)
-        key = tuple(f.time_us for f in observation.forecast or ())
-        if coming and key != self._forecast_key:
-            self._forecast_key = key
-            self._assess(coming, now_us)
-        if (self._second_trp >= 0).any():
-            expired = self._risk_until_us < now_us
-            same = (self._second_trp == self._trp) & (self._second_beam == self._beam)
-            self._release(expired | same)
+        forecast = observation.forecast or ()
+        if forecast is not self._forecast:
+            self._forecast = forecast
+            key = tuple([f.time_us for f in forecast])
+            coming = tuple([f for f in forecast if f.time_us >= now_us])
+            if coming and key != self._forecast_key:
+                self._forecast_key = key
+                self._assess(coming, now_us)
+        near = [f for f in forecast if now_us <= f.time_us <= now_us + self._near_us]
+        if release(
+            now_us, self._trp, self._beam, self._recovering, self._risk_until_us,
+            self._second_trp, self._second_beam, self._second_sector, self._second_us,
+        ):  # fmt: skip
             self._exchange_by_merit(observation, near)
-
-        known_dl_db, known_ul_db = self._known_dl_db - self._margin_db, self._known_ul_db - self._margin_db
+        plan = self._planned(now_us, self._second_trp, self._second_beam, self._second_sector, self._second_us)
         for f in near:
-            for known_db, snr_db in ((known_dl_db, f.snr_dl_db), (known_ul_db, f.snr_ul_db)):
-                lower_to(known_db, snr_db, self._trp, self._evm, self._margin_db)
-        legs = np.empty((3, len(self._trp), 2), dtype=np.int64)
-        legs[0, :, 0], legs[1, :, 0], legs[2, :, 0] = self._trp, self._beam, self._sector
-        legs[0, :, 1], legs[1, :, 1], legs[2, :, 1] = self._second_trp, self._second_beam, self._second_sector
-        usable = np.empty((len(self._trp), 2), dtype=np.bool_)
-        usable[:, 0], usable[:, 1] = self._usable(now_us), self._active()
-        repetitions = np.ones(len(self._trp), dtype=np.int64)
-        return Plan(legs[0], legs[1], legs[2], usable, repetitions, known_dl_db, known_ul_db)
+            best = f.best()
+            lower_to(plan.sinr_dl_db, plan.sinr_ul_db, best.dl_db, best.ul_db, self._trp, self._evm, self._margin_db)
+        return plan
 
     def _assess(self, coming: tuple[Report, ...], now_us: int) -> None:
         """Judge the risk of every serving pair by a new forecast, and choose second legs."""
@@ -151,36 +212,23 @@ class HumanAwarePolicy(ReactivePolicy):
         dl, ul = report.snr_dl_db[beam].max(axis=1), report.snr_ul_db[beam].max(axis=1)
         return capped_db(dl, self._evm), capped_db(ul, self._evm)
 
-    def _release(self, mask: BoolArray) -> None:
-        self._second_trp = np.where(mask, -1, self._second_trp)
-        self._second_beam = np.where(mask, -1, self._second_beam)
-        self._second_sector = np.where(mask, -1, self._second_sector)
-
     def _active(self) -> BoolArray:
         return np.asarray((self._second_trp >= 0) & (self._second_us <= self._now_us), dtype=np.bool_)
 
     def _held(self) -> BoolArray:
         return np.asarray(self._second_trp >= 0, dtype=np.bool_)
 
-    def _exchange_by_merit(self, observation: Observation, near: tuple[Report, ...]) -> None:
+    def _exchange_by_merit(self, observation: Observation, near: list[Report]) -> None:
         """Let the second leg lead where it is better by the hysteresis, measured or predicted."""
-        active = self._active() & ~self._recovering
-        if not active.any():
-            return
-        fresh = (self._second_us <= observation.serving_time_us) & (self._since_us <= observation.serving_time_us)
-        sinr_db = np.minimum(observation.serving_dl_db, observation.serving_ul_db)  # the worse direction
-        first_db, second_db = sinr_db[:, 0], sinr_db[:, 1]
-        better = fresh & (second_db > first_db + self._hysteresis_db)
-        if near:
-            rows = self._rows
-            first = (rows, self._trp, self._beam)
-            second = (rows, self._second_trp, self._second_beam)
-            gains = [f.snr_dl_db[second].max(axis=1) - f.snr_dl_db[first].max(axis=1) for f in near]
-            gain_db = np.min(gains, axis=0)
-            works = fresh & (second_db >= np.minimum(first_db, self._risk_db + self._margin_db))
-            better = (better & (gain_db > -self._hysteresis_db)) | (works & (gain_db > self._hysteresis_db))
-        swap = active & better
-        if swap.any():
+        gain_db = np.full(len(self._rows), np.inf)
+        for f in near:
+            lower_gain(gain_db, f.snr_dl_db, self._trp, self._beam, self._second_trp, self._second_beam)
+        swap, any_swap = judge_exchange(
+            self._now_us, observation.serving_time_us, observation.serving_dl_db, observation.serving_ul_db, gain_db, bool(near),
+            self._since_us, self._recovering, self._second_trp, self._second_us,
+            self._hysteresis_db, self._risk_db + self._margin_db,
+        )  # fmt: skip
+        if any_swap:
             self._exchange(swap, observation)
 
     def _exchange(self, swap: BoolArray, observation: Observation) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from radio.config import RadioConfig
-from radio.policies.base import Observation, best_pairs, capped_db, evm_ceiling, single_leg
-from radio.types import FloatArray, IntArray, Plan
+from radio.policies.base import Observation, capped_db, evm_ceiling
+from radio.types import FloatArray, Plan
 
 
 class StaticPolicy:
@@ -28,11 +28,11 @@ class StaticPolicy:
         self._margin_db = config.link_adaptation.margin_db
         self._evm = evm_ceiling(config)
         self._rows = np.arange(n_ue)
-        self._trp: IntArray = np.full(n_ue, -1, dtype=np.int64)
-        self._beam: IntArray = np.zeros(n_ue, dtype=np.int64)
-        self._sector: IntArray = np.zeros(n_ue, dtype=np.int64)
-        self._sinr_dl_db: FloatArray = np.zeros(n_ue)
-        self._sinr_ul_db: FloatArray = np.zeros(n_ue)
+        # TRP, beam and sector of both legs; the second is never there.
+        self._legs = np.full((3, n_ue, 2), -1, dtype=np.int64)
+        self._usable = np.tile([True, False], (n_ue, 1))
+        self._once = np.ones(n_ue, dtype=np.int64)
+        self._sinr_db: FloatArray = np.zeros((2, n_ue))
         self._survey_us: int | None = None
 
     def plan(self, observation: Observation) -> Plan:
@@ -40,15 +40,14 @@ class StaticPolicy:
         survey = observation.survey
         if survey.time_us != self._survey_us:
             self._survey_us = survey.time_us
-            best_db, beam, sector = best_pairs(survey.snr_dl_db)
-            rows = self._rows
-            candidate = best_db.argmax(axis=1)
-            kept = np.maximum(self._trp, 0)
-            change = (self._trp < 0) | (best_db[rows, candidate] > best_db[rows, kept] + self._hysteresis_db)
-            self._trp = np.where(change, candidate, kept)
-            self._beam, self._sector = beam[rows, self._trp], sector[rows, self._trp]
-            pair = (rows, self._trp, self._beam, self._sector)
-            self._sinr_dl_db = capped_db(survey.snr_dl_db[pair], self._evm) - self._margin_db
-            self._sinr_ul_db = capped_db(survey.snr_ul_db[pair], self._evm) - self._margin_db
-        usable = np.ones(len(self._rows), dtype=np.bool_)
-        return single_leg(self._trp, self._beam, self._sector, usable, self._sinr_dl_db.copy(), self._sinr_ul_db.copy())
+            best, rows, present = survey.best(), self._rows, self._legs[0, :, 0]
+            candidate = best.dl_db.argmax(axis=1)
+            kept = np.maximum(present, 0)
+            change = (present < 0) | (best.dl_db[rows, candidate] > best.dl_db[rows, kept] + self._hysteresis_db)
+            trp = np.where(change, candidate, kept)
+            pair = (rows, trp, best.beam[rows, trp], best.sector[rows, trp])
+            self._legs[:, :, 0] = pair[1:]
+            self._sinr_db[0] = capped_db(survey.snr_dl_db[pair], self._evm) - self._margin_db
+            self._sinr_db[1] = capped_db(survey.snr_ul_db[pair], self._evm) - self._margin_db
+        legs, sinr_db = self._legs.copy(), self._sinr_db.copy()
+        return Plan(legs[0], legs[1], legs[2], self._usable.copy(), self._once.copy(), sinr_db[0], sinr_db[1])

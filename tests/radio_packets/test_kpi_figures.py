@@ -213,6 +213,26 @@ def test_beam_switches_are_counted():
     assert kpis.result(0.06)["resources"]["beam_switches"] == 2
 
 
+def test_use_of_symbols_and_second_legs_is_the_mean_over_ticks():
+    config = radio_config(2, services=SERVICES)
+    traffic = make_traffic(2)
+    kpis, delivery = KpiAccumulator(traffic, 3), Delivery(config, traffic, 5)
+    down, up = [], []
+    for k in range(8):
+        plan = make_plan(3, 2)
+        plan.trp[:, 1] = -1
+        plan.trp[: k % 3, 1] = 1
+        delivered = delivery.deliver(k * DT_US, DT_US, plan, make_state(3))
+        down.append(delivered.load_dl)
+        up.append(delivered.load_ul)
+        kpis.add(delivered, plan)
+    used = kpis.result(0.08)["resources"]
+    assert used["downlink_share"] == pytest.approx(np.mean(down, axis=0), rel=1e-12)
+    assert used["uplink_share"] == pytest.approx(np.mean(up, axis=0), rel=1e-12)
+    assert np.max(down) > 0.0
+    assert used["second_leg_share"] == pytest.approx((0 + 1 + 2 + 0 + 1 + 2 + 0 + 1) / (8 * 3))
+
+
 def test_nothing_delivered_and_nothing_arrived_are_told_apart():
     traffic = make_traffic(1)
     empty = KpiAccumulator(traffic, 1).result(0.0)

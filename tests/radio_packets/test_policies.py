@@ -12,7 +12,8 @@ from policy_drive import column, drive, state_of, sweep_of
 
 from radio.config import BeamManagementConfig, HumanAwareConfig
 from radio.policies import LinkBudget, Observation, Policy, Report, ServingMonitor, SweepReports, best_pairs, create_policy
-from radio.policies.base import best_pairs_oracle, capped_db, recovery_tail_us
+from radio.policies.base import capped_db, recovery_tail_us
+from radio.policies.reports import best_pairs_oracle
 
 NAMES = ("static", "reactive", "human_aware")
 EVM_CEILING_DB = -20 * np.log10(0.035)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from radio_scenes import WAVELENGTH_28_GHZ_M, blockers, free_points, join, line_of_sight, person, random_blockers, random_hall
 
 from radio.blockage import blockage_db, screen_loss_db
+from radio.blockage_kernels import view, view_bound
 from radio.blockage_oracle import reference_blockage
 from radio.geometry import Hall, prepare_hall
 from radio.paths import compute_paths
@@ -281,3 +282,11 @@ def test_bad_screens_are_refused_by_number():
     short = Blockers(one.start_m, one.end_m, one.half_width_m, np.zeros(0), one.shape, one.owner, one.part)
     with pytest.raises(ValueError, match=r"yaw_rad.* wanted .* for 1 owners"):
         loss(paths, short)
+
+
+@settings(deadline=None, derandomize=True, max_examples=400)
+@given(st.floats(0.01, 60), st.floats(0.01, 60), st.floats(0.0, 3.0), st.floats(0.005, 2.0))
+def test_no_view_exceeds_the_bound_that_spares_it(near_m, far_m, offset_m, half_m):
+    fresnel_m = math.sqrt(WAVELENGTH_28_GHZ_M * near_m * far_m / (near_m + far_m))
+    bound = view_bound(max(offset_m - half_m, 0.0), half_m, fresnel_m, min(near_m, far_m))
+    assert view(offset_m, half_m, near_m, far_m, math.pi / WAVELENGTH_28_GHZ_M) <= bound

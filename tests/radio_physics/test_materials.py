@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from radio.materials import MATERIALS, fresnel, permittivity
-from radio.paths import fresnel_scalar
+from radio.paths_kernels import fresnel_scalar
 
 
 def test_concrete_at_28_ghz_has_the_conductivity_of_p2040():
