@@ -77,7 +77,7 @@ def _simulate(twin: Twin, folder: RunFolder, console: Console) -> bool:
     try:
         with Progress(*columns, console=console) as progress, journal.recorder:
             bar = progress.add_task("shift", total=end_us, clock="00:00", speed="")
-            picture_us = min(end_us // 2, 30_000_000)
+            picture_us = min(end_us // 2, 300_000_000)
             while twin.time_us < end_us and not stop.is_set():
                 journal.add(twin.tick())
                 if twin.time_us % 1_000_000 == 0:
