@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""The twin: composes the rooms, keeps time, records, reports."""

@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from factory.config import BoxConfig, HallConfig
-from factory.errors import ScenarioError
+from humans.config import PeopleConfig
+from radio.config import RadioConfig
 from radio.materials import permittivity
 from radio.traffic import resolve
-
-if TYPE_CHECKING:
-    from factory.scenario import LoadedScenario
+from robots.config import RobotsConfig
 
 AGV_CLEARANCE_M = 0.1
 
@@ -34,25 +32,13 @@ def box_at(hall: HallConfig, x_m: float, y_m: float, z_m: float = 0.0, margin_m:
     return None
 
 
-def check_scenario(loaded: LoadedScenario) -> None:
-    """Raise :class:`ScenarioError` with every fault found."""
-    faults = [loaded.locator.problem(_loc(key), message) for key, message in _faults(loaded)]
-    if faults:
-        raise ScenarioError(faults)
-
-
-def _loc(key: str) -> tuple[str | int, ...]:
-    from factory.scenario import parse_key
-
-    return parse_key(key)
-
-
-def _faults(loaded: LoadedScenario) -> Iterator[tuple[str, str]]:
-    yield from _hall_faults(loaded)
-    yield from _trp_faults(loaded)
-    yield from _robot_faults(loaded)
-    yield from _people_faults(loaded)
-    for i, service in enumerate(loaded.scenario.radio.services):
+def faults(hall: HallConfig, robots: RobotsConfig, people: PeopleConfig, radio: RadioConfig) -> Iterator[tuple[str, str]]:
+    """Yield every fault as the key that holds it and what is wrong."""
+    yield from _hall_faults(hall, radio)
+    yield from _trp_faults(hall, radio)
+    yield from _robot_faults(hall, robots)
+    yield from _people_faults(hall, people)
+    for i, service in enumerate(radio.services):
         try:
             resolve(service)
         except ValueError as error:
@@ -68,8 +54,8 @@ def _where(hall: HallConfig) -> str:
     return f"the hall is x 0..{length:g}, y 0..{width:g}, z 0..{height:g} m"
 
 
-def _hall_faults(loaded: LoadedScenario) -> Iterator[tuple[str, str]]:
-    hall, frequency_hz = loaded.scenario.hall, loaded.scenario.radio.carrier.frequency_hz
+def _hall_faults(hall: HallConfig, radio: RadioConfig) -> Iterator[tuple[str, str]]:
+    frequency_hz = radio.carrier.frequency_hz
     materials = [(f"hall.{k}", getattr(hall, k)) for k in ("wall_material", "floor_material", "ceiling_material")]
     materials += [(f"hall.boxes[{i}].material", b.material) for i, b in enumerate(hall.boxes)]
     for key, material in materials:
@@ -90,9 +76,8 @@ def _hall_faults(loaded: LoadedScenario) -> Iterator[tuple[str, str]]:
             yield f"hall.boxes[{i}].center_m", f"box {box.name!r} reaches outside the hall; {_where(hall)}"
 
 
-def _trp_faults(loaded: LoadedScenario) -> Iterator[tuple[str, str]]:
-    hall = loaded.scenario.hall
-    for i, trp in enumerate(loaded.scenario.radio.trps):
+def _trp_faults(hall: HallConfig, radio: RadioConfig) -> Iterator[tuple[str, str]]:
+    for i, trp in enumerate(radio.trps):
         key = f"radio.trps[{i}].position_m"
         if _outside(hall, trp.position_m):
             yield key, f"{list(trp.position_m)}: TRP {trp.name!r} is outside the hall; {_where(hall)}"
@@ -100,8 +85,7 @@ def _trp_faults(loaded: LoadedScenario) -> Iterator[tuple[str, str]]:
             yield key, f"{list(trp.position_m)}: TRP {trp.name!r} is inside {box.kind} {box.name!r}"
 
 
-def _robot_faults(loaded: LoadedScenario) -> Iterator[tuple[str, str]]:
-    hall, robots = loaded.scenario.hall, loaded.scenario.robots
+def _robot_faults(hall: HallConfig, robots: RobotsConfig) -> Iterator[tuple[str, str]]:
     place = {node.id: node.position_m for node in robots.routes.nodes}
     reach = robots.agvs.width_m / 2 + AGV_CLEARANCE_M
     for i, node in enumerate(robots.routes.nodes):
@@ -124,8 +108,7 @@ def _robot_faults(loaded: LoadedScenario) -> Iterator[tuple[str, str]]:
             )
 
 
-def _people_faults(loaded: LoadedScenario) -> Iterator[tuple[str, str]]:
-    hall, people = loaded.scenario.hall, loaded.scenario.people
+def _people_faults(hall: HallConfig, people: PeopleConfig) -> Iterator[tuple[str, str]]:
     spots = [(f"people.stations[{i}].position_m", f"station {s.name!r}", s.position_m) for i, s in enumerate(people.stations)]
     spots += [(f"people.start[{i}]", f"person {i + 1}", p) for i, p in enumerate(people.start)]
     for key, what, point in spots:

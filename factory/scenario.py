@@ -22,6 +22,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from bridges.config import BridgesConfig
+from factory.checks import faults
 from factory.config import ClockConfig, HallConfig
 from factory.errors import Problem, ScenarioError, UserError
 from factory.recording import RecordingConfig
@@ -76,6 +77,10 @@ class LoadedScenario:
         canonical = json.dumps(self.scenario.model_dump(mode="json"), sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()
 
+    def base_dir(self, key: str) -> Path | None:
+        """Folder that a relative path at ``key`` starts from: the scenario's own, or None (the working folder) for ``--set``."""
+        return None if self.locator.is_overridden(parse_key(key)) else self.path.parent
+
     def problem(self, key: str, message: str) -> ScenarioError:
         """Error at ``key`` (``radio.trps[1].position_m``), with its place in the file."""
         return ScenarioError([self.locator.problem(self.locator.of_names(parse_key(key), message), message)])
@@ -95,6 +100,10 @@ class Locator:
                 return Problem(f"--set {self._overrides[loc[:depth]]}", 0, 0, key, message)
         line, column = self._place(loc, at_key)
         return Problem(self._source, line, column, key, message)
+
+    def is_overridden(self, loc: Loc) -> bool:
+        """Whether an override gave the value at ``loc``."""
+        return any(loc[: len(given)] == given for given in self._overrides)
 
     def of_names(self, loc: Loc, message: str) -> Loc:
         """Narrow ``loc`` to the entry below it that holds most of the names quoted in a message."""
@@ -187,9 +196,9 @@ def load_scenario(name_or_path: str, overrides: Sequence[str] = ()) -> LoadedSce
         raise ScenarioError(_problems(error, locator)) from None
     text += "".join(f"\n# --set {o}" for o in overrides)
     loaded = LoadedScenario(scenario, text, path, locator)
-    from factory.checks import check_scenario  # composed here so that a caller cannot forget it
-
-    check_scenario(loaded)
+    found = [locator.problem(parse_key(k), m) for k, m in faults(scenario.hall, scenario.robots, scenario.people, scenario.radio)]
+    if found:
+        raise ScenarioError(found)
     return loaded
 
 

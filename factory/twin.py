@@ -80,7 +80,9 @@ class Twin:
         self.time_us = 0
         self.inbox = Inbox()
         with blaming(loaded, "people"):
-            self.crowd = create_crowd(scenario.people, walk_space(scenario.hall), generator(seed, "people"), None)
+            self.crowd = create_crowd(
+                scenario.people, walk_space(scenario.hall), generator(seed, "people"), loaded.base_dir("people.replay")
+            )
         with blaming(loaded, "robots"):
             self.fleet = Fleet(scenario.robots, generator(seed, "fleet"), survival_time_us(scenario.radio, "agv"))
             self.cobots = Cobots(scenario.robots, generator(seed, "cobots"), survival_time_us(scenario.radio, "cobot"))
@@ -150,8 +152,7 @@ class Twin:
         if now % self._physics_us == 0:
             agvs = self.agvs
             self.world.step(agvs.position_m, agvs.heading_rad, agvs.load_height_m, self.cobot_state.joint_target_rad)
-            self.n_links = len(LINK_RADIUS_M)
-        self._links = CobotLinks(*self.world.cobot_link_capsules())
+            self._links = CobotLinks(*self.world.cobot_link_capsules())
         links, people = self._links, self.people
         self._separation_m = nearest_person(
             people.capsule_a,

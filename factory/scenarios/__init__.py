@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""The scenarios that come with the package, and the schema they follow."""
