@@ -118,13 +118,13 @@ def _table(kpi: dict[str, Any], loaded: LoadedScenario, speed: float) -> Table:
     for column in ("service", "availability", "MTBF s", "lost", "p99 ms", "target"):
         table.add_column(column, justify="left" if column == "service" else "right")
     for s in kpi["services"]:
-        met = s.get("met")
+        met, latency = s.get("met"), s.get("latency_ms") or {}
         table.add_row(
             s["name"],
-            _figure(s["availability"], ".7f"),
-            _figure(s["mtbf_s"], ".3g"),
-            f"{s['lost']}/{s['messages']}",
-            _figure(s["latency_ms"]["p99"], ".2f"),
+            _figure(s.get("availability"), ".7f"),
+            _figure(s.get("mtbf_s"), ".3g"),
+            f"{s.get('lost', 0)}/{s['messages']}",
+            _figure(latency.get("p99"), ".2f"),
             "met" if met else "missed" if met is False else "open",
         )
     return table

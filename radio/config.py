@@ -26,6 +26,16 @@ class CarrierConfig(_Model):
     downlink_share: float = Field(0.5, gt=0.05, lt=0.95, description="Share of symbols that the TDD pattern gives the downlink.")
     overhead_share: float = Field(0.14, ge=0.0, lt=0.8, description="Share of symbols spent on SSB, PDCCH and reference signals.")
 
+    @model_validator(mode="after")
+    def _blocks_fit(self) -> CarrierConfig:
+        width_hz = self.resource_blocks * 12 * self.subcarrier_spacing_hz
+        if width_hz > self.bandwidth_hz:
+            raise ValueError(
+                f"resource_blocks: {self.resource_blocks} PRBs at {self.subcarrier_spacing_hz / 1e3:g} kHz take "
+                f"{width_hz / 1e6:.4g} MHz, more than bandwidth_hz {self.bandwidth_hz:g}; TS 38.101 table 5.3.2 gives what fits"
+            )
+        return self
+
 
 class PanelConfig(_Model):
     """Uniform planar array of TR 38.901 7.3-1 elements with a DFT codebook."""

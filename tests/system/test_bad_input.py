@@ -35,6 +35,7 @@ CASES = {
     "person inside a rack": (("position_m: [10.2, 3.0]", "position_m: [20.0, 4.2]"), r"station 'desk-1' is inside rack 'rack-a'"),
     "wrong unit": (("frequency_hz: 28e9", "frequency_hz: 28"), r"28: .*in Hz, for example 28e9"),
     "material unknown at this frequency": (("floor_material: concrete", "floor_material: floorboard"), r"floorboard"),
+    "more PRBs than the carrier holds": (("resource_blocks: 32", "resource_blocks: 66"), r"66 PRBs at 120 kHz take 95\.04 MHz"),
     "box outside the hall": (("center_m: [21, 4.2]", "center_m: [29, 4.2]"), r"box 'rack-a' reaches outside the hall"),
     "not YAML": (("radio:\n", "radio: [\n"), r"not valid YAML"),
 }

@@ -113,6 +113,13 @@ def test_radio_can_be_switched_off(tmp_path: Path) -> None:
     assert run.kpi["production"]["stops"]["communication"] == 0
 
 
+def test_hall_without_one_kind_of_device_runs_and_says_so(tmp_path: Path) -> None:
+    run = _run(tmp_path / "run", "--set", "people.count=0", "--set", "robots.cobots=[]")
+    idle = {s["name"]: s["reason"] for s in run.kpi["services"] if not s["messages"]}
+    assert set(idle) == {"cobot-control", "panel-estop"}
+    assert "no device" in idle["panel-estop"]
+
+
 def test_lost_commands_stop_machines_and_they_come_back() -> None:
     """The loop closes: with the network cut for half a second every machine stops, and drives again after its delay."""
     twin = Twin(load_scenario("small", ["people.count=0"]))
