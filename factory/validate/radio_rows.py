@@ -126,7 +126,7 @@ def _clear_links(
     """Return a TRP and UEs ahead of it that look at it, in a hall whose reflections are left out."""
     config = RadioConfig.model_validate(
         {
-            "carrier": {"frequency_hz": frequency_hz, "bandwidth_hz": bandwidth_hz},
+            "carrier": {"frequency_hz": frequency_hz, "bandwidth_hz": bandwidth_hz, "resource_blocks": 11},
             "trps": [{"name": "trp-1", "position_m": (1.0, 20.0, 10.0), "tx_power_dbm": trp_dbm}],
             "ue": {"antenna": antenna},
             "paths": {"max_paths": 1},
