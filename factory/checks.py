@@ -55,14 +55,23 @@ def _where(hall: HallConfig) -> str:
 
 
 def _hall_faults(hall: HallConfig, radio: RadioConfig) -> Iterator[tuple[str, str]]:
-    frequency_hz = radio.carrier.frequency_hz
+    measured = {m.name for m in radio.materials}
+    frequencies_hz = sorted({c.frequency_hz for c in radio.used_carriers})
     materials = [(f"hall.{k}", getattr(hall, k)) for k in ("wall_material", "floor_material", "ceiling_material")]
     materials += [(f"hall.boxes[{i}].material", b.material) for i, b in enumerate(hall.boxes)]
     for key, material in materials:
         try:
-            permittivity(material, frequency_hz)
+            for frequency_hz in frequencies_hz if material not in measured else ():
+                permittivity(material, frequency_hz)
         except ValueError as error:
             yield key, str(error)
+    named = {material for _, material in materials}
+    for i, override in enumerate(radio.materials):
+        if override.name not in named:
+            yield (
+                f"radio.materials[{i}].name",
+                f"{override.name!r}: nothing in the hall is made of it; it has {', '.join(sorted(named))}",
+            )
     for i, box in enumerate(hall.boxes):
         yaw = math.radians(box.yaw_deg)
         half_x = (abs(box.size_m[0] * math.cos(yaw)) + abs(box.size_m[1] * math.sin(yaw))) / 2

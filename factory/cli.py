@@ -20,7 +20,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-ScenarioArgument = Annotated[str, typer.Argument(help="small, default, medium, or a scenario file (YAML).")]
+ScenarioArgument = Annotated[str, typer.Argument(help="small, default, medium, hand-wave, or a scenario file (YAML).")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override, e.g. people.count=30.")]
 
 
@@ -30,12 +30,20 @@ def run(
     minutes: Annotated[float | None, typer.Option(help="Simulated minutes; the scenario's own when absent.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed; the scenario's own when absent.")] = None,
     overrides: SetOption = None,
+    fragment: Annotated[
+        Path | None, typer.Option("--with", metavar="FRAGMENT", help="Calibrated radio as calibrate --out wrote it.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Run folder to make; must not exist yet.")] = None,
 ) -> None:
     """Simulate a shift and write a run folder with a report."""
     from factory.runner import run_shift
 
     extra = list(overrides or [])
+    if fragment is not None:
+        from factory.calibrate import fragment_overrides, read_fragment
+        from factory.scenario import load_scenario
+
+        extra += fragment_overrides(load_scenario(scenario, extra).scenario, read_fragment(fragment))
     if minutes is not None:
         extra.append(f"duration_s={minutes * 60:g}")
     if seed is not None:
@@ -79,6 +87,19 @@ def validate(
     from factory.validate import run as run_validation
 
     raise typer.Exit(run_validation(json_file, docs))
+
+
+@app.command()
+def calibrate(
+    scenario: ScenarioArgument,
+    csv: Annotated[Path, typer.Argument(help="Measured RSRP: time_s, trp, x_m, y_m, z_m, rsrp_dbm.")],
+    out: Annotated[Path | None, typer.Option(help="Write the fitted radio as a scenario fragment (YAML).")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the whole result to this file.")] = None,
+) -> None:
+    """Fit powers, antennas and materials to measured RSRP; exit code 1 where held-out samples got worse."""
+    from factory.calibrate import calibrate_command
+
+    raise typer.Exit(calibrate_command(scenario, csv, out, json_file))
 
 
 @app.command()

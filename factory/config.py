@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Length = Annotated[float, Field(gt=0, le=500)]
+Thickness = Annotated[float, Field(ge=0.0005, le=5)]
 
 
 class _Model(BaseModel):
@@ -24,6 +25,7 @@ class BoxConfig(_Model):
     size_m: tuple[Length, Length, Length] = Field(description="Length, width and height in m.")
     yaw_deg: float = Field(0.0, ge=-360, le=360, description="Turn about the vertical, degrees counter-clockwise.")
     material: str = Field("metal", description="Material of its faces, a row of ITU-R P.2040.")
+    thickness_m: Thickness = Field(0.1, description="Thickness of its faces in m; they reflect as a layer (ITU-R P.2040).")
 
 
 class ZoneConfig(_Model):
@@ -41,6 +43,9 @@ class HallConfig(_Model):
     wall_material: str = Field("concrete", description="Material of the four walls (ITU-R P.2040).")
     floor_material: str = Field("concrete", description="Material of the floor (ITU-R P.2040).")
     ceiling_material: str = Field("metal", description="Material of the ceiling (ITU-R P.2040).")
+    wall_thickness_m: Thickness = Field(0.1, description="Thickness of the walls in m; they reflect as a layer (ITU-R P.2040).")
+    floor_thickness_m: Thickness = Field(0.1, description="Thickness of the floor in m.")
+    ceiling_thickness_m: Thickness = Field(0.1, description="Thickness of the ceiling in m.")
     boxes: tuple[BoxConfig, ...] = Field((), description="Racks, cells, machines, walls.")
     zones: tuple[ZoneConfig, ...] = Field((), description="Named parts of the floor; the first that holds a point counts.")
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 from factory.margin import LinkMargin
 from factory.recording import Recorder, RunFolder
-from factory.snapshot import BLOCKER_PARTS
+from factory.snapshot import AGV_PARTS, person_parts
 from factory.twin import Tick, Twin
 from radio.delivery import CAUSES
 from radio.types import Plan
@@ -16,6 +17,34 @@ from robots.state import MODES
 Ints = npt.NDArray[np.int64]
 
 _NO_LINK = -200.0
+_STOPPED = MODES.index("communication")
+
+
+@njit(cache=True)
+def _any_lost(ok):  # type: ignore[no-untyped-def]
+    for arrived in ok:
+        if not arrived:
+            return True
+    return False
+
+
+@njit(cache=True)
+def _keeps_beams(trp, beam, serving_trp, serving_beam):  # type: ignore[no-untyped-def]
+    """Whether the first legs of a plan (U, 2) are the ones that serve already (U,)."""
+    for u in range(serving_trp.shape[0]):
+        if trp[u, 0] != serving_trp[u] or beam[u, 0] != serving_beam[u]:
+            return False
+    return True
+
+
+@njit(cache=True)
+def _keeps_modes(agv, cobot, mode):  # type: ignore[no-untyped-def]
+    """Whether AGVs (n,) and cobots (m,) are in the modes (n + m,) that they were in."""
+    n = agv.shape[0]
+    for i in range(mode.shape[0]):
+        if mode[i] != (agv[i] if i < n else cobot[i - n]):
+            return False
+    return True
 
 
 class Journal:
@@ -47,7 +76,7 @@ class Journal:
             config=scenario.recording,
         )
         self._pseudonyms: tuple[str, ...] = ()
-        self._mode: Ints | None = None
+        self._mode: Ints = np.full(len(self._machines), -1, np.int64)
         self._orders = 0
         self._serving: tuple[Ints, Ints] | None = None
         self._in_contact: set[tuple[int, str, int]] = set()
@@ -67,7 +96,8 @@ class Journal:
         """Pseudonyms rotate: from now on blockers carry the new ones."""
         self._pseudonyms = tick.people.pseudonym
         names = (*self._pseudonyms, *self._machines)
-        parts = [BLOCKER_PARTS] * len(self._pseudonyms) + [("body",)] * self._n_agv
+        person = person_parts(self._twin.scenario.radio.blockage.model)
+        parts = [person] * len(self._pseudonyms) + [AGV_PARTS] * self._n_agv
         parts += [tuple(f"link {k}" for k in range(self._twin.n_links))] * self._n_cobot
         people_roles = [self._twin.crowd.role_names[r] for r in tick.people.role]
         self.recorder.set_blockers(names, parts, [*people_roles, *(["agv"] * self._n_agv), *(["cobot"] * self._n_cobot)])
@@ -76,7 +106,7 @@ class Journal:
     def _losses(self, tick: Tick) -> None:
         position = tick.scene.ues.position_m
         for network, d in zip(self._twin.networks, tick.delivered, strict=True):
-            if d.ok.all():
+            if not _any_lost(d.ok):
                 continue
             lost = np.flatnonzero(~d.ok)
             ue = self._twin.traffic.ue[d.stream[lost]]
@@ -124,7 +154,7 @@ class Journal:
         assert plan is not None  # a network that stepped has a plan
         if self._serving is not None:
             trp, beam = self._serving
-            if np.array_equal(plan.trp[:, 0], trp) and np.array_equal(plan.beam[:, 0], beam):
+            if _keeps_beams(plan.trp, plan.beam, trp, beam):
                 return
             for ue in np.flatnonzero((plan.trp[:, 0] != trp) | (plan.beam[:, 0] != beam)):
                 self._beam_event(tick, plan, int(ue), f"from {self._trps[trp[ue]]} beam {beam[ue]}")
@@ -145,25 +175,31 @@ class Journal:
         )
 
     def _machine_events(self, tick: Tick) -> None:
-        mode = np.concatenate((tick.agvs.mode, tick.cobots.mode))
-        stopped = MODES.index("communication")
-        if self._mode is not None and not np.array_equal(mode, self._mode):
-            for m in np.flatnonzero((mode == stopped) != (self._mode == stopped)):
-                kind = "protective_stop" if mode[m] == stopped else "restart"
-                x, y = tick.scene.ues.position_m[m, :2]
-                self.recorder.add_event(tick.time_us, kind, device=self._machines[m], x_m=float(x), y_m=float(y))
-        self._mode = mode
-        for order in self._twin.fleet.finished_orders[self._orders :]:
-            self.recorder.add_event(
-                order.finished_us, "order_finished", device=self._machines[order.agv], detail=f"order {order.order_id}"
-            )
-        self._orders = len(self._twin.fleet.finished_orders)
-        contacts = set(tick.contacts)
+        if not _keeps_modes(tick.agvs.mode, tick.cobots.mode, self._mode):
+            self._mode_events(tick)
+        orders = self._twin.fleet.finished_orders
+        if len(orders) > self._orders:
+            for order in orders[self._orders :]:
+                self.recorder.add_event(
+                    order.finished_us, "order_finished", device=self._machines[order.agv], detail=f"order {order.order_id}"
+                )
+            self._orders = len(orders)
         if tick.time_us % 100_000 == 0:
+            contacts = set(tick.contacts)
             for person, kind, index in sorted(contacts - self._in_contact):
                 machine = self._machines[index + (self._n_agv if kind == "cobot" else 0)]
                 self.recorder.add_event(tick.time_us, "contact", device=machine, blocker=self._pseudonyms[person])
             self._in_contact = contacts
+
+    def _mode_events(self, tick: Tick) -> None:
+        before, now = self._mode, np.concatenate((tick.agvs.mode, tick.cobots.mode))
+        self._mode = now
+        if before.min(initial=0) < 0:
+            return  # the first tick: nothing has changed yet
+        for m in np.flatnonzero((now == _STOPPED) != (before == _STOPPED)):
+            kind = "protective_stop" if now[m] == _STOPPED else "restart"
+            x, y = tick.scene.ues.position_m[m, :2]
+            self.recorder.add_event(tick.time_us, kind, device=self._machines[m], x_m=float(x), y_m=float(y))
 
     def _rows(self, tick: Tick) -> None:
         twin, ues = self._twin, tick.scene.ues
@@ -188,7 +224,7 @@ class Journal:
             second_trp=none if plan is None else plan.trp[:, 1],
             sinr_dl_db=lost if state is None else np.maximum(state.sinr_dl_db[:, 0], _NO_LINK),
             sinr_ul_db=lost if state is None else np.maximum(state.sinr_ul_db[:, 0], _NO_LINK),
-            margin_db=lost if state is None else self._margin.of(state),
+            margin_db=lost if state is None or plan is None else self._margin.of(state, plan.trp),
             body_loss_db=lost if state is None else state.body_loss_db[:, 0],
             blocker=none if state is None else state.owner[:, 0],
             blocker_part=none if state is None else state.part[:, 0],

@@ -6,12 +6,13 @@ import numpy as np
 import numpy.typing as npt
 
 from radio import nr
-from radio.config import RadioConfig
+from radio.config import CarrierConfig, LinkAdaptationConfig, RadioConfig
 from radio.reliability import required_sinr_db
 from radio.traffic import DOWNLINK, Traffic
 from radio.types import LinkState
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 
 
 class LinkMargin:
@@ -27,29 +28,45 @@ class LinkMargin:
     """
 
     def __init__(self, config: RadioConfig, traffic: Traffic) -> None:
-        carrier, adaptation = config.carrier, config.link_adaptation
-        penalty_db = adaptation.implementation_gap_db + adaptation.channel_estimation_loss_db
-        re_per_symbol = float(nr.resource_elements(carrier.resource_blocks, 1))
-        symbol_us = nr.symbol_us(nr.numerology(carrier.subcarrier_spacing_hz))
-        n_ue = int(traffic.ue.max()) + 1 if traffic.n_streams else 0
-        self._need_dl: Floats = np.full(n_ue, -np.inf)
-        self._need_ul: Floats = np.full(n_ue, -np.inf)
-        for i in range(traffic.n_streams):
-            downlink = traffic.direction[i] == DOWNLINK
-            bits = float(traffic.bits[i] + nr.crc_bits(int(traffic.bits[i])))
-            if traffic.video[i]:
-                share = (carrier.downlink_share if downlink else 1.0 - carrier.downlink_share) * (1.0 - carrier.overhead_share)
-                n_re = 0.5 * share * float(traffic.interval_us[i]) / symbol_us * re_per_symbol
-                target = adaptation.video_target_bler
-            else:
-                n_re, target = nr.SYMBOLS_PER_SLOT * re_per_symbol, adaptation.target_bler
-            need = float(required_sinr_db(n_re, bits, target)) + penalty_db
-            table = self._need_dl if downlink else self._need_ul
-            ue = int(traffic.ue[i])
-            table[ue] = max(table[ue], need)
+        used = config.used_carriers
+        needs = [_needs_db(c, config.link_adaptation, traffic) for c in used]
+        # (2, T, U): what each UE needs of each TRP, by the TRP's carrier
+        self._need_db: Floats = np.stack([needs[c] for c in config.trp_carrier], axis=1)
 
-    def of(self, state: LinkState) -> Floats:
-        """Margin of every UE on its best leg, (U,) [dB]; the smaller of the two directions."""
-        sinr_dl = np.fmax(state.sinr_dl_db[:, 0], state.sinr_dl_db[:, 1])
-        sinr_ul = np.fmax(state.sinr_ul_db[:, 0], state.sinr_ul_db[:, 1])
-        return np.asarray(np.minimum(sinr_dl - self._need_dl, sinr_ul - self._need_ul), dtype=np.float64)
+    def of(self, state: LinkState, trp: Ints | None = None) -> Floats:
+        """Margin of every UE on its best leg, (U,) [dB]; the smaller of the two directions.
+
+        Parameters
+        ----------
+        state : SINRs of the legs.
+        trp : (U, 2) TRPs of the legs, as in a plan. Without them every leg is held against the carrier that needs most, which
+            makes no difference where the TRPs share one carrier.
+        """
+        if trp is None:
+            need_dl, need_ul = self._need_db.max(axis=1)[:, :, None]
+        else:
+            need_db = self._need_db[:, trp, np.arange(len(trp))[:, None]]
+            need_dl, need_ul = np.where(trp >= 0, need_db, np.nan)
+        margin_dl, margin_ul = state.sinr_dl_db - need_dl, state.sinr_ul_db - need_ul
+        best_dl, best_ul = np.fmax(margin_dl[:, 0], margin_dl[:, 1]), np.fmax(margin_ul[:, 0], margin_ul[:, 1])
+        return np.asarray(np.minimum(best_dl, best_ul), dtype=np.float64)
+
+
+def _needs_db(carrier: CarrierConfig, adaptation: LinkAdaptationConfig, traffic: Traffic) -> Floats:
+    """SINR that every UE needs on a carrier, downlink and uplink, (2, U) [dB]; -inf where it has no service."""
+    penalty_db = adaptation.implementation_gap_db + adaptation.channel_estimation_loss_db
+    re_per_symbol = float(nr.resource_elements(carrier.resource_blocks, 1))
+    symbol_us = nr.symbol_us(nr.numerology(carrier.subcarrier_spacing_hz))
+    need: Floats = np.full((2, int(traffic.ue.max()) + 1 if traffic.n_streams else 0), -np.inf)
+    for i in range(traffic.n_streams):
+        downlink = traffic.direction[i] == DOWNLINK
+        bits = float(traffic.bits[i] + nr.crc_bits(int(traffic.bits[i])))
+        if traffic.video[i]:
+            share = (carrier.downlink_share if downlink else 1.0 - carrier.downlink_share) * (1.0 - carrier.overhead_share)
+            n_re = 0.5 * share * float(traffic.interval_us[i]) / symbol_us * re_per_symbol
+            target = adaptation.video_target_bler
+        else:
+            n_re, target = nr.SYMBOLS_PER_SLOT * re_per_symbol, adaptation.target_bler
+        at = int(traffic.direction[i]), int(traffic.ue[i])
+        need[at] = max(need[at], float(required_sinr_db(n_re, bits, target)) + penalty_db)
+    return need

@@ -60,6 +60,17 @@ def _follow(  # type: ignore[no-untyped-def]
     return n
 
 
+_NONE = np.zeros(0, np.int64)
+_NO_CHANGES = Changes(_NONE, _NONE, np.zeros(0, np.bool_), _NONE)
+
+
+@njit(cache=True)
+def _overdue(time_us, last_ok_us, allowed_us, stream, machine, out) -> None:  # type: ignore[no-untyped-def]
+    for k in range(stream.shape[0]):
+        late_us = time_us - last_ok_us[stream[k]] - allowed_us[stream[k]]
+        out[machine[k]] = max(out[machine[k]], late_us)
+
+
 class DownTracker:
     """Follows the streams of the acting network.
 
@@ -82,16 +93,22 @@ class DownTracker:
         self._bad_run: Ints = np.zeros(n, np.int64)
         self._down_s: Floats = np.zeros(n_ue)
         self._risk: Floats = np.zeros(n_ue)
+        self._change: Ints = np.empty((1, 4), np.int64)
+        self._allowed_us: Ints = traffic.interval_us + traffic.deadline_us
 
     def add(self, delivered: Delivered) -> Changes:
         """Take the messages of a tick, in the order they were sent per stream."""
-        change = np.empty((len(delivered.stream) + 1, 4), np.int64)
-        traffic = self._traffic
+        traffic, stream, change = self._traffic, delivered.stream, self._change
+        if len(change) < len(stream):
+            change = self._change = np.empty((2 * len(stream), 4), np.int64)
         n = _follow(
-            delivered.stream, delivered.time_us, delivered.ok, delivered.loss_probability,
+            stream, delivered.time_us, delivered.ok, delivered.loss_probability,
             traffic.ue, traffic.interval_us, traffic.survival,
             self._bad_run, self.down_since_us, self.last_ok_us, self._down_s, self._risk, change,
         )  # fmt: skip
+        if n == 0:
+            return _NO_CHANGES
+        change = change[:n].copy()
         return Changes(change[:n, 0], change[:n, 1], change[:n, 2] == 1, change[:n, 3])
 
     @property
@@ -105,8 +122,16 @@ class DownTracker:
         A good message is followed by the next one a transfer interval later, which may take its full latency; from then on
         the survival time runs.
         """
-        traffic = self._traffic
-        return np.asarray(np.maximum(time_us - self.last_ok_us - traffic.interval_us - traffic.deadline_us, 0), dtype=np.int64)
+        return np.asarray(np.maximum(time_us - self.last_ok_us - self._allowed_us, 0), dtype=np.int64)
+
+    def longest_overdue_us(self, time_us: int, stream: Ints, machine: Ints, n: int) -> Ints:
+        """How long n machines have been without a command, (n,) [us].
+
+        ``machine`` (k,) obeys ``stream`` (k,); of several streams the one that is overdue longest counts.
+        """
+        out: Ints = np.zeros(n, np.int64)
+        _overdue(time_us, self.last_ok_us, self._allowed_us, stream, machine, out)
+        return out
 
     def take(self) -> tuple[Floats, Floats]:
         """Time down [s] and largest loss probability of every UE since the last call, (U,) each."""

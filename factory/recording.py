@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
+from numba import njit
 from pydantic import BaseModel, ConfigDict, Field
 
 from factory.record_columns import EVENT_KINDS, EVENT_TYPES, PEOPLE_TYPES, TICK_TYPES, Buffer
@@ -28,6 +29,18 @@ _EVENT_ROWS_MAX = 262_144  # events of a busy minute beyond this are written ear
 
 Codes = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+
+
+@njit(cache=True)
+def spend_time(position_m, time_s, nx, ny, grid) -> None:  # type: ignore[no-untyped-def]
+    """Add times (k,) [s] to the cells of one metre, ``grid`` (ny * nx,) row by row, that places (k, 2 or 3) [m] lie in.
+
+    Places outside, or that are no number, count nowhere.
+    """
+    for i in range(position_m.shape[0]):
+        x, y = position_m[i, 0], position_m[i, 1]
+        if 0.0 <= x < nx and 0.0 <= y < ny:
+            grid[int(y) * nx + int(x)] += time_s[i]
 
 
 class RecordingConfig(BaseModel):
@@ -93,6 +106,7 @@ class Recorder:
         self._device_codes = names["device"].lookup(devices)[1:]
         self._mode_codes = names["mode"].lookup_rows(modes)
         self._device_rows = np.arange(1, n + 1)
+        self._device_s = np.full(n, self._period_s)
         self._trp_codes = names["trp"].lookup(trps)
         self._second_codes = names["second_trp"].lookup(trps)
         event = self._events.names
@@ -203,10 +217,9 @@ class Recorder:
         c["blocker"][rows] = self._tick_blocker[blocker + 1]
         c["blocker_part"][rows] = self._tick_part[blocker + 1, blocker_part + 1]
         c["loss_probability"][rows] = loss_probability
-        cell, inside = self._cells(position_m)
-        self._grids["device_s"] += np.bincount(cell, weights=inside * self._period_s, minlength=self._nx * self._ny)
-        if down_s is not None and down_s.any():
-            np.add.at(self._grids["outage_s"], cell, np.where(inside, down_s, 0.0))
+        spend_time(position_m, self._device_s, self._nx, self._ny, self._grids["device_s"])
+        if down_s is not None:
+            spend_time(position_m, down_s, self._nx, self._ny, self._grids["outage_s"])
 
     def add_people(self, time_us: int, position_m: Floats, present: npt.NDArray[np.bool_]) -> None:
         """Add one recording period of presence to the density grid, and the tracks where the scenario keeps them.
@@ -217,9 +230,7 @@ class Recorder:
         position_m : (k, 2) positions [m].
         present : (k,) who is in the hall.
         """
-        cell, inside = self._cells(position_m)
-        weights = (inside & present) * self._period_s
-        self._grids["people_s"] += np.bincount(cell, weights=weights, minlength=self._nx * self._ny)
+        spend_time(position_m, present * self._period_s, self._nx, self._ny, self._grids["people_s"])
         if self.config.people_tracks:
             who = np.flatnonzero(present)
             rows = self._people.reserve(len(who))
@@ -339,12 +350,6 @@ class Recorder:
             self.folder.write_kpi(kpi)
         reached_s = max(self._last_us, 0) / 1e6 if simulated_s is None else simulated_s
         self.folder.end(state, reached_s, wall_s)
-
-    def _cells(self, position_m: Floats) -> tuple[Codes, npt.NDArray[np.bool_]]:
-        x, y = position_m[:, 0], position_m[:, 1]
-        inside = (x >= 0) & (x < self._nx) & (y >= 0) & (y < self._ny)  # False for NaN as well
-        cell = np.where(inside, np.floor(np.where(inside, y, 0.0)) * self._nx + np.floor(np.where(inside, x, 0.0)), 0.0)
-        return cell.astype(np.int64), inside
 
     def _flush(self) -> None:
         """Write the minute that is held."""

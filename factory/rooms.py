@@ -31,6 +31,11 @@ def draw_seed(seed: int) -> int:
     return int(generator(seed, "messages").integers(2**62))
 
 
+def channel_seed(seed: int) -> int:
+    """Seed of what the channel draws: the remainder, and the statistical channel's places of shadow."""
+    return int(generator(seed, "channel").integers(2**62))
+
+
 @contextmanager
 def blaming(loaded: LoadedScenario, key: str) -> Iterator[None]:
     """Turn a room's ValueError into an error at ``key`` of the scenario."""
@@ -60,6 +65,10 @@ def radio_hall(hall: HallConfig) -> Hall:
         wall_material=hall.wall_material,
         floor_material=hall.floor_material,
         ceiling_material=hall.ceiling_material,
+        wall_thickness_m=hall.wall_thickness_m,
+        floor_thickness_m=hall.floor_thickness_m,
+        ceiling_thickness_m=hall.ceiling_thickness_m,
+        box_thickness_m=np.array([b.thickness_m for b in hall.boxes], dtype=np.float64),
     )
 
 
@@ -92,4 +101,14 @@ def zone_names(hall: HallConfig) -> tuple[str, ...]:
     return (*(z.name for z in hall.zones), "elsewhere" if hall.zones else "hall")
 
 
-__all__ = ["ScenarioError", "blaming", "draw_seed", "generator", "radio_hall", "walk_space", "zone_index", "zone_names"]
+__all__ = [
+    "ScenarioError",
+    "blaming",
+    "channel_seed",
+    "draw_seed",
+    "generator",
+    "radio_hall",
+    "walk_space",
+    "zone_index",
+    "zone_names",
+]

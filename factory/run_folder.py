@@ -183,6 +183,10 @@ class RunFolder:
         """Write kpi.json; NaN and infinity become null, and the reader shows why from the field beside it."""
         write_json(self.path / "kpi.json", kpi)
 
+    def write_blocked_paths(self, cases: Sequence[Mapping[str, Any]]) -> None:
+        """Write blocked_paths.json: the geometry behind losses by a body, see :mod:`factory.blocked_paths`."""
+        write_json(self.path / "blocked_paths.json", {"cases": list(cases)})
+
     def write_scene(self, picture: npt.NDArray[np.uint8]) -> None:
         """Write scene.png from an (h, w, 3) array of red, green and blue."""
         from PIL import Image  # a dependency of matplotlib; read here only, so that a run without pictures does not load it
@@ -321,6 +325,11 @@ class Run:
             return {}
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
+
+    def blocked_paths(self) -> list[dict[str, Any]]:
+        """Read the cases of blocked paths, in order of time; none where the run wrote no such file."""
+        path = self.path / "blocked_paths.json"
+        return list(_read_json(path)["cases"]) if path.is_file() else []
 
     def scene_png(self) -> bytes | None:
         """Return the picture of the scene, None where none was taken."""

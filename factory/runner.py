@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from factory.blocked_paths import BlockedPaths
 from factory.errors import UserError
 from factory.journal import Journal
 from factory.kpi import collect
@@ -64,7 +65,7 @@ def _simulate(twin: Twin, folder: RunFolder, console: Console) -> bool:
         stop.set()
 
     previous = {s: signal.signal(s, ask_to_stop) for s in (signal.SIGINT, signal.SIGTERM)}
-    journal = Journal(twin, folder)
+    journal, blocked_paths = Journal(twin, folder), BlockedPaths(twin, folder)
     end_us = round(twin.scenario.duration_s * 1e6)
     begun = time.monotonic()
     columns = (
@@ -79,7 +80,9 @@ def _simulate(twin: Twin, folder: RunFolder, console: Console) -> bool:
             bar = progress.add_task("shift", total=end_us, clock="00:00", speed="")
             picture_us = min(end_us // 2, 300_000_000)
             while twin.time_us < end_us and not stop.is_set():
-                journal.add(twin.tick())
+                tick = twin.tick()
+                journal.add(tick)
+                blocked_paths.add(tick)
                 if twin.time_us % 1_000_000 == 0:
                     wall_s = max(time.monotonic() - begun, 1e-9)
                     minutes, seconds = divmod(twin.time_us // 1_000_000, 60)
@@ -92,6 +95,7 @@ def _simulate(twin: Twin, folder: RunFolder, console: Console) -> bool:
                 if picture_us <= twin.time_us < picture_us + twin.dt_us:
                     folder.write_scene(twin.picture())
             finished = twin.time_us >= end_us
+            blocked_paths.close()
             kpi = collect(twin)
             journal.recorder.close(
                 kpi,

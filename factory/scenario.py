@@ -30,7 +30,13 @@ from humans.config import PeopleConfig
 from radio.config import RadioConfig
 from robots.config import RobotsConfig
 
-SHIPPED = {"small": "small.yaml", "default": "assembly-hall.yaml", "assembly-hall": "assembly-hall.yaml", "medium": "medium.yaml"}
+SHIPPED = {
+    "small": "small.yaml",
+    "default": "assembly-hall.yaml",
+    "assembly-hall": "assembly-hall.yaml",
+    "medium": "medium.yaml",
+    "hand-wave": "hand-wave.yaml",
+}
 SCHEMA_FILE = "scenario.schema.json"
 
 Loc = tuple[str | int, ...]
@@ -175,7 +181,7 @@ def load_scenario(name_or_path: str, overrides: Sequence[str] = ()) -> LoadedSce
 
     Parameters
     ----------
-    name_or_path : ``small``, ``default``, ``medium`` or the path of a YAML file.
+    name_or_path : ``small``, ``default``, ``medium``, ``hand-wave`` or the path of a YAML file.
     overrides : texts ``key=value``, applied in order; values are YAML.
 
     Raises

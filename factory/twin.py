@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from bridges.inbox import Inbox
 from factory.outages import Changes, DownTracker
-from factory.rooms import blaming, draw_seed, generator, radio_hall, walk_space
+from factory.rooms import blaming, channel_seed, draw_seed, generator, radio_hall, walk_space
 from factory.scenario import LoadedScenario
 from factory.snapshot import CobotLinks, Scene, blockers_of, device_names, ues_of
 from factory.world import LINK_RADIUS_M, World, WorldSpec
@@ -22,7 +22,7 @@ from humans.types import Occupancy, PeopleState
 from radio.config import RadioConfig
 from radio.delivery import Delivered
 from radio.links import Channel
-from radio.network import Ether, Network
+from radio.network import Air, Ether, Network, step_all
 from radio.traffic import build_traffic, resolve
 from robots.cobot import Cobots
 from robots.fleet import Fleet
@@ -46,6 +46,7 @@ class Tick:
     delivered : messages of every policy, the acting one first; empty without radio.
     changes : services that went down or came back under the acting policy.
     contacts : contacts between people and machines that Bullet confirmed.
+    air : paths and blockage behind the deliveries, None without radio.
     """
 
     time_us: int
@@ -56,6 +57,7 @@ class Tick:
     delivered: tuple[Delivered, ...]
     changes: Changes | None
     contacts: tuple[tuple[int, str, int], ...]
+    air: Air | None
 
 
 class Twin:
@@ -105,7 +107,7 @@ class Twin:
         n_agv, n_cobot = self.fleet.n, len(self.cobots.names)
         classes = ["agv"] * n_agv + ["cobot"] * n_cobot + ["panel"] * len(self.people.panel_holder)
         with blaming(self.loaded, "radio"):
-            self.channel = Channel(radio, radio_hall(self.scenario.hall))
+            self.channel = Channel(radio, radio_hall(self.scenario.hall), seed=channel_seed(seed))
             self.traffic = build_traffic(radio, classes, generator(seed, "traffic"))
             self.ether = Ether(radio, self.channel)
             policies = radio.policies if radio.enabled else ()
@@ -132,20 +134,22 @@ class Twin:
         contacts = self._physics(now)
         scene = self.scene(now, self.people, self.agvs)
         delivered: tuple[Delivered, ...] = ()
-        changes = None
+        changes, air = None, None
         if self.networks:
             if self.ether.forecast_due(now):
                 self.ether.take_forecast([(s.time_us, s.ues, s.blockers) for s in self._expected(now)])
-            air = self.ether.tick(now, dt, scene.ues, scene.blockers)
-            delivered = tuple(network.step(air) for network in self.networks)
+            known = self.ether.begin(now, dt, scene.ues)
+            plans = [network.decide(known) for network in self.networks]
+            air = self.ether.finish(known, scene.blockers, plans)
+            delivered = step_all(self.networks, air)
             changes = self.tracker.add(delivered[0])
         self.time_us = now + dt
-        return Tick(now, self.people, self.agvs, self.cobot_state, scene, delivered, changes, contacts)
+        return Tick(now, self.people, self.agvs, self.cobot_state, scene, delivered, changes, contacts, air)
 
     def scene(self, time_us: int, people: PeopleState, agvs: AgvState) -> Scene:
         """Return what the radio sees when people and AGVs stand like this."""
         ues = ues_of(people, agvs, self.cobot_state.antenna_m, self._cobot_yaw)
-        return Scene(time_us, blockers_of(people, agvs, self._links), ues)
+        return Scene(time_us, blockers_of(people, agvs, self._links, self.scenario.radio.blockage.model), ues)
 
     def _physics(self, now: int) -> tuple[tuple[int, str, int], ...]:
         """Bullet's turn: machines every physics step, people and contacts ten times a second."""
@@ -178,20 +182,16 @@ class Twin:
         return scenes
 
     def _occupancy(self) -> Occupancy:
-        agvs = self.agvs
-        heading = np.stack((np.cos(agvs.heading_rad), np.sin(agvs.heading_rad)), axis=1)
-        return Occupancy(agvs.position_m, agvs.speed_mps[:, None] * heading, np.hypot(*agvs.half_extent_m.T))
+        return Occupancy(self.agvs.position_m, self.agvs.velocity_mps, self.agvs.radius_m)
 
     def _overdue_us(self) -> Ints:
         """How long the command stream of every AGV and cobot has been overdue [us].
 
         A panel is an enabling device: while its stream is down, the cobot it is paired with is without a command too.
         """
-        age: Ints = np.zeros(self.n_machines, np.int64)
-        if self.networks:
-            overdue = self.tracker.overdue_us(self.time_us)
-            np.maximum.at(age, self._guarded, overdue[self._guarding])
-        return age
+        if not self.networks:
+            return np.zeros(self.n_machines, np.int64)
+        return self.tracker.longest_overdue_us(self.time_us, self._guarding, self._guarded, self.n_machines)
 
     def picture(self) -> npt.NDArray[np.uint8]:
         """Picture of the scene, (height, width, 3) RGB."""

@@ -2,8 +2,8 @@
 
 Poses of AGVs and people come from their rooms; Bullet moves the arms' joints, confirms contacts and answers rays. There are two
 Bullet clients. The one that is stepped holds only the arms, so that a step costs what the arms cost. The other holds everything
-(people as kinematic bodies, made of the same capsules that the radio sees) and is brought up to date by
-:meth:`World.sync_people` ten times a second and whenever somebody asks for contacts at another time, rays or a picture.
+(people as kinematic bodies, made of the same capsules that the radio sees) at the poses of the last :meth:`World.sync_people`;
+bodies are put there as far as a question is about them: contacts about those near a machine, rays and pictures about all.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pybullet_data
 
+from factory import world_kernels as kernel
 from factory import world_picture as look
 from factory.bullet import pybullet
 from humans.body import PART_NAMES
@@ -27,10 +28,12 @@ HIT_NONE, HIT_BOX, HIT_PERSON, HIT_AGV, HIT_COBOT, HIT_HALL = range(6)
 LINK_RADIUS_M = (0.085, 0.085, 0.08, 0.08, 0.075, 0.07, 0.06, 0.05)
 """Radii of the iiwa's link capsules from the base to the tool, from the meshes of the arm [m]."""
 
-_TOOL_M = 0.17  # flange and gripper beyond the last joint
 _UNDER_FLOOR_M = -50.0
 _STILL_M = 1e-5
 _RAYS_AT_ONCE = 16_000
+_REACH_APART_M = 3.0  # arms whose bases are farther apart never meet: the iiwa reaches 1.27 m with its tool
+_JOINTS = list(range(kernel.JOINTS))
+_FORCE_NM, _GAIN = [300.0] * kernel.JOINTS, [0.3] * kernel.JOINTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +69,13 @@ def _yaw_quaternion(yaw_rad: float) -> tuple[float, float, float, float]:
     return 0.0, 0.0, math.sin(yaw_rad / 2), math.cos(yaw_rad / 2)
 
 
-def _axis_quaternions(axis: Floats) -> Floats:
-    """Quaternions (k, 4) that turn +z into each unit vector (k, 3)."""
-    x, y, z = axis.T
-    quaternion = np.stack((-y, x, np.zeros_like(x), 1.0 + z), axis=1)
-    down = z < -1.0 + 1e-9
-    quaternion[down] = (1.0, 0.0, 0.0, 0.0)
-    return np.asarray(quaternion / np.linalg.norm(quaternion, axis=1, keepdims=True), dtype=np.float64)
+def _axis_quaternion(axis: Floats) -> tuple[float, float, float, float]:
+    """Quaternion that turns +z into a unit vector (3,)."""
+    x, y, z = axis.tolist()
+    if z < -1.0 + 1e-9:
+        return 1.0, 0.0, 0.0, 0.0
+    norm = math.sqrt(x * x + y * y + (1.0 + z) ** 2)
+    return -y / norm, x / norm, 0.0, (1.0 + z) / norm
 
 
 def _require_finite(what: str, value: Floats) -> None:
@@ -114,19 +117,27 @@ class World:
         self._make_boxes()
         self._agvs = [self._make_agv(i) for i in range(len(spec.agv_half_extent_m))]
         self._loads: list[int] = [-1] * len(self._agvs)
-        self._load_height_m: Floats = np.zeros(len(self._agvs))
-        self._wanted_load_m: Floats = np.zeros(len(self._agvs))
         self._pedestals()
-        self._arms = [self._make_arm(j, client) for j in range(len(spec.cobot_position_m))]
+        n_arm = len(spec.cobot_position_m)
+        self._arms = [self._make_arm(j, client) for j in range(n_arm)]
         self._kind.update({arm: (HIT_COBOT, j) for j, arm in enumerate(self._arms)})
-        self._moving_arms = [self._make_arm(j, self._motion) for j in range(len(spec.cobot_position_m))]
-        self._agv_pose = np.zeros((len(self._agvs), 3))
+        self._moving_arms = [self._make_arm(j, self._motion) for j in range(n_arm)]
+        self._leave_each_other()
+        self._frame = self._arm_frames()
+        # As told last, as of the last call of sync_people, and where Bullet's scene has the bodies.
+        self._pose, self._target = np.zeros((len(self._agvs), 4)), np.full((n_arm, kernel.JOINTS), np.nan)
+        self._scene_pose, self._shown_pose = self._pose.copy(), np.full((len(self._agvs), 4), np.nan)
+        self._angle = np.zeros((n_arm, kernel.JOINTS))
+        self._scene_angle, self._shown_angle = self._angle.copy(), np.full((n_arm, kernel.JOINTS), np.nan)
+        capsules = (*spec.person_radius_m.shape, 3)
         self._people: list[list[int]] = [[] for _ in range(len(spec.person_radius_m))]
         self._present: Bools = np.zeros(len(spec.person_radius_m), np.bool_)
-        self._capsule_a: Floats = np.full((*spec.person_radius_m.shape, 3), np.inf)
-        self._capsule_b: Floats = np.full((*spec.person_radius_m.shape, 3), np.inf)
-        self._link_frames = np.zeros((len(self._arms), 9, 3))
+        self._capsule_a, self._capsule_b = np.zeros(capsules), np.zeros(capsules)
+        self._shown_a, self._shown_b = np.full(capsules, np.inf), np.full(capsules, np.inf)
+        self._pair: Ints = np.zeros((64, 4), np.int64)
+        self._radius_m = np.array(LINK_RADIUS_M)
         self._read_links()
+        self._scene_links = self._links
 
     # ------------------------------------------------------------------ building
     def _body(
@@ -214,6 +225,26 @@ class World:
             )
         return arm
 
+    def _leave_each_other(self) -> None:
+        """Take the shapes of arms that never meet out of collision detection; their motion does not change by that."""
+        base = self._spec.cobot_position_m
+        for j, arm in enumerate(self._moving_arms):
+            if (np.linalg.norm(np.delete(base, j, axis=0) - base[j], axis=1) > _REACH_APART_M).all():
+                for link in range(-1, kernel.JOINTS):
+                    pybullet.setCollisionFilterGroupMask(arm, link, 0, 0, physicsClientId=self._motion)
+
+    def _arm_frames(self) -> Floats:
+        if not self._moving_arms:
+            return np.zeros((kernel.JOINTS, 3, 4))
+        arm, motion = self._moving_arms[0], self._motion
+        joints = [pybullet.getJointInfo(arm, k, physicsClientId=motion) for k in _JOINTS]
+        parents = [pybullet.getDynamicsInfo(arm, k - 1, physicsClientId=motion) for k in _JOINTS]
+        return kernel.joint_frames(
+            np.array([joint[14] for joint in joints]),
+            np.array([joint[15] for joint in joints]),
+            np.array([p[3] for p in parents]),
+        )
+
     # ------------------------------------------------------------------ stepping
     def place_arms(self, joints_rad: Floats) -> None:
         """Set the arms' joints (m, 7) [rad] at once, as at the start of a run."""
@@ -235,42 +266,81 @@ class World:
         ValueError
             If a pose is not finite.
         """
-        _require_finite("agv_xy of AGV", agv_xy)
-        _require_finite("agv_yaw of AGV", agv_yaw)
-        _require_finite("agv_load_height_m of AGV", agv_load_height_m)
-        _require_finite("cobot_joint_target of cobot", cobot_joint_target)
-        self._agv_pose[:, :2], self._agv_pose[:, 2] = agv_xy, agv_yaw
-        self._wanted_load_m[:] = agv_load_height_m
-        for arm, target in zip(self._moving_arms, cobot_joint_target, strict=True):
+        if not kernel.take_poses(agv_xy, agv_yaw, agv_load_height_m, cobot_joint_target, self._pose, self._target):
+            _require_finite("agv_xy of AGV", agv_xy)
+            _require_finite("agv_yaw of AGV", agv_yaw)
+            _require_finite("agv_load_height_m of AGV", agv_load_height_m)
+            _require_finite("cobot_joint_target of cobot", cobot_joint_target)
+        motion = self._motion
+        for arm, target in zip(self._moving_arms, self._target.tolist(), strict=True):
             pybullet.setJointMotorControlArray(
                 arm,
-                range(7),
+                _JOINTS,
                 pybullet.POSITION_CONTROL,
                 targetPositions=target,
-                forces=(300.0,) * 7,
-                positionGains=(0.3,) * 7,
-                physicsClientId=self._motion,
+                forces=_FORCE_NM,
+                positionGains=_GAIN,
+                physicsClientId=motion,
             )
-        pybullet.stepSimulation(physicsClientId=self._motion)
+        pybullet.stepSimulation(physicsClientId=motion)
         self._read_links()
 
-    def _sync_machines(self) -> None:
-        """Bring AGVs, loads and arms of the scene to where they are now."""
+    def _read_links(self) -> None:
+        """Read the joints from Bullet; the links follow from them."""
+        motion, spec = self._motion, self._spec
+        for j, arm in enumerate(self._moving_arms):
+            self._angle[j] = [state[0] for state in pybullet.getJointStates(arm, _JOINTS, physicsClientId=motion)]
+        axes = np.empty((2, len(self._moving_arms), kernel.JOINTS + 1, 3))
+        self._links = axes[0], axes[1]
+        kernel.arm_links(self._angle, spec.cobot_position_m, spec.cobot_yaw_rad, self._frame, *self._links)
+
+    def cobot_link_capsules(self) -> tuple[Floats, Floats, Floats]:
+        """Capsules of the arms' links.
+
+        Returns
+        -------
+        start_m, end_m : (m, 8, 3) [m]. radius_m : (8,) [m]. Later steps leave them alone.
+        """
+        return *self._links, self._radius_m
+
+    def cobot_joint_position(self) -> Floats:
+        """Joint angles (m, 7) [rad]."""
+        return self._angle.copy()
+
+    # ------------------------------------------------------------------ scene
+    def sync_people(self, present: Bools, capsule_a: Floats, capsule_b: Floats) -> None:
+        """Set the instant that questions are about: people's bodies as given, AGVs with their loads and arms as they are now.
+
+        Parameters
+        ----------
+        present : (k,) who is in the hall.
+        capsule_a, capsule_b : (k, C, 3) ends of the capsules [m]; a capsule's length is the one of its first question.
+
+        Raises
+        ------
+        ValueError
+            If a capsule of somebody present is not finite; nobody is moved then.
+        """
+        wrong = kernel.take_people(present, capsule_a, capsule_b, self._present, self._capsule_a, self._capsule_b)
+        if wrong >= 0:
+            for end in (capsule_a, capsule_b):
+                _require_finite("a capsule of person", np.where(present[:, None, None], end, 0.0))
+        self._scene_pose[:], self._scene_angle[:], self._scene_links = self._pose, self._angle, self._links
+
+    def _show_agv(self, i: int) -> None:
+        x, y, yaw, load_m = pose = self._scene_pose[i].tolist()
+        if pose == self._shown_pose[i].tolist():
+            return
         client, body_height = self._client, self._spec.agv_body_height_m
-        for i, body in enumerate(self._agvs):
-            x, y, yaw = self._agv_pose[i].tolist()
-            quaternion = _yaw_quaternion(yaw)
-            pybullet.resetBasePositionAndOrientation(body, (x, y, body_height / 2 + 0.002), quaternion, physicsClientId=client)
-            height = float(self._wanted_load_m[i])
-            if height != self._load_height_m[i]:
-                self._change_load(i, height)
-            if height > 0.0:
-                pybullet.resetBasePositionAndOrientation(
-                    self._loads[i], (x, y, body_height + height / 2), quaternion, physicsClientId=client
-                )
-        for arm, joints in zip(self._arms, self.cobot_joint_position().tolist(), strict=True):
-            pybullet.resetJointStatesMultiDof(arm, list(range(7)), [[q] for q in joints], physicsClientId=client)
-        pybullet.performCollisionDetection(physicsClientId=client)
+        quaternion = _yaw_quaternion(yaw)
+        place = (x, y, body_height / 2 + 0.002)
+        pybullet.resetBasePositionAndOrientation(self._agvs[i], place, quaternion, physicsClientId=client)
+        if load_m != self._shown_pose[i, 3]:
+            self._change_load(i, load_m)
+        if load_m > 0.0:
+            place = (x, y, body_height + load_m / 2)
+            pybullet.resetBasePositionAndOrientation(self._loads[i], place, quaternion, physicsClientId=client)
+        self._shown_pose[i] = pose
 
     def _change_load(self, i: int, height_m: float) -> None:
         if self._loads[i] >= 0:
@@ -279,75 +349,49 @@ class World:
             self._loads[i] = -1
         if height_m > 0.0:
             self._loads[i] = self._make_load(i, height_m)
-        self._load_height_m[i] = height_m
 
-    def _read_links(self) -> None:
-        for j, arm in enumerate(self._moving_arms):
-            states = pybullet.getLinkStates(arm, range(7), physicsClientId=self._motion)
-            frames = self._link_frames[j]
-            frames[0] = self._spec.cobot_position_m[j]
-            for k in range(7):
-                frames[k + 1] = states[k][4]
-            x, y, z, w = states[6][5]
-            # The tool's axis is the last link's own z.
-            frames[8] = frames[7] + _TOOL_M * np.array([2 * (x * z + w * y), 2 * (y * z - w * x), 1 - 2 * (x * x + y * y)])
+    def _show_arm(self, j: int) -> None:
+        angle = self._scene_angle[j].tolist()
+        if angle != self._shown_angle[j].tolist():
+            pybullet.resetJointStatesMultiDof(self._arms[j], _JOINTS, [[q] for q in angle], physicsClientId=self._client)
+            self._shown_angle[j] = angle
 
-    def cobot_link_capsules(self) -> tuple[Floats, Floats, Floats]:
-        """Capsules of the arms' links.
-
-        Returns
-        -------
-        start_m, end_m : (m, 8, 3) [m]. radius_m : (8,) [m].
-        """
-        return self._link_frames[:, :-1].copy(), self._link_frames[:, 1:].copy(), np.array(LINK_RADIUS_M)
-
-    def cobot_joint_position(self) -> Floats:
-        """Joint angles (m, 7) [rad]."""
-        angles = np.zeros((len(self._arms), 7))
-        for j, arm in enumerate(self._moving_arms):
-            states = pybullet.getJointStates(arm, range(7), physicsClientId=self._motion)
-            angles[j] = [s[0] for s in states]
-        return angles
-
-    # ------------------------------------------------------------------ people
-    def sync_people(self, present: Bools, capsule_a: Floats, capsule_b: Floats) -> None:
-        """Bring the scene up to date: people's bodies, AGVs with their loads, arms.
-
-        Parameters
-        ----------
-        present : (k,) who is in the hall; the others are put under the floor.
-        capsule_a, capsule_b : (k, C, 3) ends of the capsules [m]; a capsule's length is the one of its first call.
-
-        Raises
-        ------
-        ValueError
-            If a capsule of somebody present is not finite; nobody is moved then.
-        """
-        present = np.asarray(present, np.bool_)
-        axis = capsule_b - capsule_a
-        _require_finite("a capsule of person", np.where(present[:, None, None], axis, 0.0))
-        length = np.linalg.norm(axis, axis=2)
-        centre = (capsule_a + capsule_b) / 2
-        unit = axis / np.maximum(length, 1e-12)[:, :, None]
-        unit[length < 1e-9] = (0.0, 0.0, 1.0)
-        quaternions = _axis_quaternions(unit.reshape(-1, 3)).reshape(*unit.shape[:2], 4)
+    def _show_capsule(self, i: int, c: int) -> None:
+        a, b = self._capsule_a[i, c], self._capsule_b[i, c]
         # Who stands still is where Bullet has him already; a hundredth of a millimetre is not worth a call.
-        moved = present != self._present
-        moved |= (np.abs(capsule_a - self._capsule_a).max(axis=(1, 2), initial=0.0) > _STILL_M) & present
-        moved |= (np.abs(capsule_b - self._capsule_b).max(axis=(1, 2), initial=0.0) > _STILL_M) & present
-        for i in np.flatnonzero(moved).tolist():
-            if not self._people[i]:
-                self._people[i] = [self._make_capsule(i, c, float(length[i, c])) for c in range(length.shape[1])]
-            if present[i]:
-                poses = zip(self._people[i], centre[i].tolist(), quaternions[i].tolist(), strict=True)
-            else:
-                away = len(self._people[i])
-                poses = zip(self._people[i], [[0.0, 0.0, _UNDER_FLOOR_M]] * away, [[0.0, 0.0, 0.0, 1.0]] * away, strict=True)
-            for body, place, quaternion in poses:
-                pybullet.resetBasePositionAndOrientation(body, place, quaternion, physicsClientId=self._client)
-            self._capsule_a[i], self._capsule_b[i] = capsule_a[i], capsule_b[i]
-        self._present = present.copy()
-        self._sync_machines()
+        if max(np.abs(a - self._shown_a[i, c]).max(), np.abs(b - self._shown_b[i, c]).max()) <= _STILL_M:
+            return
+        if not self._people[i]:
+            length = np.linalg.norm(self._capsule_b[i] - self._capsule_a[i], axis=1).tolist()
+            self._people[i] = [self._make_capsule(i, k, length[k]) for k in range(len(length))]
+        axis = b - a
+        length_m = float(np.linalg.norm(axis))
+        quaternion = _axis_quaternion(axis / length_m) if length_m > 1e-9 else (0.0, 0.0, 0.0, 1.0)
+        pybullet.resetBasePositionAndOrientation(
+            self._people[i][c], ((a + b) / 2).tolist(), quaternion, physicsClientId=self._client
+        )
+        self._shown_a[i, c], self._shown_b[i, c] = a, b
+
+    def _hide_person(self, i: int) -> None:
+        if self._people[i] and np.isfinite(self._shown_a[i]).any():
+            for body in self._people[i]:
+                place, upright = (0.0, 0.0, _UNDER_FLOOR_M), (0.0, 0.0, 0.0, 1.0)
+                pybullet.resetBasePositionAndOrientation(body, place, upright, physicsClientId=self._client)
+            self._shown_a[i], self._shown_b[i] = np.inf, np.inf
+
+    def _show_all(self) -> None:
+        """Bring the whole scene up to date, as rays and pictures need it."""
+        for i in range(len(self._agvs)):
+            self._show_agv(i)
+        for j in range(len(self._arms)):
+            self._show_arm(j)
+        for i, here in enumerate(self._present.tolist()):
+            if not here:
+                self._hide_person(i)
+                continue
+            for c in range(self._capsule_a.shape[1]):
+                self._show_capsule(i, c)
+        pybullet.performCollisionDetection(physicsClientId=self._client)
 
     def _make_capsule(self, person: int, part: int, length_m: float) -> int:
         radius, client = float(self._spec.person_radius_m[person, part]), self._client
@@ -369,27 +413,25 @@ class World:
         -------
         (person, "agv" or "cobot", index of the machine), each once, in order.
         """
-        found = set()
-        client = self._client
-        machines = [
-            *(("agv", i, body) for i, body in enumerate(self._agvs)),
-            *(("agv", i, body) for i, body in enumerate(self._loads) if body >= 0),
-            *(("cobot", j, arm) for j, arm in enumerate(self._arms)),
-        ]
-        for name, index, body in machines:
-            low, high = pybullet.getAABB(body, -1, physicsClientId=client) if name == "agv" else self._arm_box(index)
-            for other, _ in pybullet.getOverlappingObjects(low, high, physicsClientId=client) or ():
-                kind, person = self._kind.get(other, (HIT_NONE, -1))
-                if kind == HIT_PERSON and (person, name, index) not in found:
-                    if pybullet.getClosestPoints(body, other, 0.0, physicsClientId=client):
-                        found.add((person, name, index))
+        spec, found = self._spec, set()
+        scene = (self._present, self._capsule_a, self._capsule_b, spec.person_radius_m, self._scene_pose, spec.agv_half_extent_m)
+        while (n := kernel.near_pairs(*scene, spec.agv_body_height_m, *self._scene_links, self._pair)) > len(self._pair):
+            self._pair = np.zeros((2 * n, 4), np.int64)
+        for kind, index, person, part in self._pair[:n].tolist():
+            name = "cobot" if kind == kernel.KIND_COBOT else "agv"
+            if (person, name, index) in found:
+                continue
+            self._show_capsule(person, part)
+            if kind == kernel.KIND_COBOT:
+                self._show_arm(index)
+                body = self._arms[index]
+            else:
+                self._show_agv(index)
+                body = self._agvs[index] if kind == kernel.KIND_AGV else self._loads[index]
+            other = self._people[person][part]
+            if pybullet.getClosestPoints(body, other, 0.0, physicsClientId=self._client):
+                found.add((person, name, index))
         return tuple(sorted(found))
-
-    def _arm_box(self, j: int) -> tuple[list[float], list[float]]:
-        reach = max(LINK_RADIUS_M)
-        low = self._link_frames[j].min(axis=0) - reach
-        high = self._link_frames[j].max(axis=0) + reach
-        return low.tolist(), high.tolist()
 
     def ray_test(self, start: Floats, end: Floats) -> tuple[Ints, Ints]:
         """Find what each ray hits first, at the poses of the last :meth:`sync_people`.
@@ -402,6 +444,7 @@ class World:
         -------
         kind, index : (r,) HIT_NONE, HIT_BOX, HIT_PERSON, HIT_AGV, HIT_COBOT or HIT_HALL, and which of them, -1 for none.
         """
+        self._show_all()
         kind = np.zeros(len(start), np.int64)
         index = np.full(len(start), -1, np.int64)
         for first in range(0, len(start), _RAYS_AT_ONCE):
@@ -423,10 +466,11 @@ class World:
             full are those at the far ends of x and y, so 180 to 270 looks into the hall.
         elevation_deg : how high it stands above the horizon.
         """
+        self._show_all()
         if not self._dressed:
             self._dress()
         for i, trim in enumerate(self._trim):
-            x, y, yaw = self._agv_pose[i].tolist()
+            x, y, yaw, _ = self._scene_pose[i].tolist()
             for body in trim:
                 pybullet.resetBasePositionAndOrientation(body, (x, y, 0.0), _yaw_quaternion(yaw), physicsClientId=self._client)
         for bodies in self._people:

@@ -34,7 +34,8 @@ _TRACK_SAMPLES = 24
 
 
 @njit(cache=True)
-def _advance(dt_s, speed_mps, stature_m, phase, scale, work, work_target) -> None:  # type: ignore[no-untyped-def]
+def advance_bodies(dt_s, speed_mps, stature_m, phase, scale, work, work_target) -> None:  # type: ignore[no-untyped-def]
+    """Advance gait and working posture of all bodies by ``dt_s``, in place; see :class:`Animation`."""
     advance_gait(dt_s, speed_mps, stature_m, phase, scale, GAIT_SMOOTHING_S)
     blend = 1.0 - np.exp(-dt_s / WORK_SMOOTHING_S)
     for i in range(work.shape[0]):
@@ -42,7 +43,7 @@ def _advance(dt_s, speed_mps, stature_m, phase, scale, work, work_target) -> Non
 
 
 @njit(cache=True)
-def _animate(  # type: ignore[no-untyped-def]
+def animate(  # type: ignore[no-untyped-def]
     time_us,
     position,
     heading,
@@ -61,6 +62,7 @@ def _animate(  # type: ignore[no-untyped-def]
     out_b,
     panel,
 ) -> None:
+    """Write all capsules (n, 12, 3) twice and the held panels (k, 3); see :meth:`Animation.bodies`."""
     joints = np.empty(JOINTS)
     for i in range(position.shape[0]):
         gait_joints(phase[i], scale[i], stature[i], sway, joints)
@@ -126,7 +128,7 @@ class Animation:
 
     def advance(self, dt_us: int, speed_mps: FloatArray) -> None:
         """Advance gait and posture by a tick at (n,) speeds [m/s]."""
-        _advance(dt_us * 1e-6, speed_mps, self.stature_m, self.phase, self.scale, self.work, self.work_target)
+        advance_bodies(dt_us * 1e-6, speed_mps, self.stature_m, self.phase, self.scale, self.work, self.work_target)
 
     def begin(self, person: int, kind: int, time_us: int, rng: np.random.Generator) -> None:
         """Let one person begin a wave or a reach with a course drawn from ``rng``."""
@@ -151,7 +153,7 @@ class Animation:
         n = len(position_m)
         capsule_a, capsule_b = np.empty((n, PARTS, 3)), np.empty((n, PARTS, 3))
         panel = np.empty((len(holders), 3))
-        _animate(
+        animate(
             time_us,
             position_m,
             heading_rad,
@@ -174,16 +176,20 @@ class Animation:
 
 
 @njit(cache=True)
-def _tracked_velocity(  # type: ignore[no-untyped-def]
-    time_us, position, since_us, sample_us, sample, head, baseline_us, out
-) -> None:
-    """Write each person's displacement over the newest sample at least a baseline old, or the oldest since appearing."""
+def observe_velocity(time_us, position, since_us, sample_us, sample, clock, out) -> None:  # type: ignore[no-untyped-def]
+    """Write each person's displacement over the newest sample at least a baseline old, or the oldest since appearing.
+
+    A new sample is taken every ``_TRACK_PERIOD_US``; ``clock`` (2,) is where it goes and when the last one was taken [us].
+    """
     samples = sample_us.shape[0]
+    if time_us < clock[1]:
+        sample_us[:] = -1
+        clock[1] = time_us - _TRACK_PERIOD_US
     for i in range(position.shape[0]):
         out[i, 0] = 0.0
         out[i, 1] = 0.0
         for back in range(1, samples + 1):
-            k = (head - back) % samples
+            k = (clock[0] - back) % samples
             if sample_us[k] < since_us[i] or sample_us[k] < 0:
                 break
             age_s = (time_us - sample_us[k]) * 1e-6
@@ -191,8 +197,13 @@ def _tracked_velocity(  # type: ignore[no-untyped-def]
                 continue
             out[i, 0] = (position[i, 0] - sample[k, i, 0]) / age_s
             out[i, 1] = (position[i, 1] - sample[k, i, 1]) / age_s
-            if time_us - sample_us[k] >= baseline_us:
+            if time_us - sample_us[k] >= TRACK_BASELINE_US:
                 break
+    if time_us - clock[1] >= _TRACK_PERIOD_US:
+        sample_us[clock[0]] = time_us
+        sample[clock[0]] = position
+        clock[0] = (clock[0] + 1) % samples
+        clock[1] = time_us
 
 
 class VelocityTracker:
@@ -201,25 +212,19 @@ class VelocityTracker:
     Parameters
     ----------
     n : number of people.
+    velocity_mps : (n, 2) array to write to, a new one when absent [m/s].
+
+    Attributes
+    ----------
+    sample_us, sample_m, clock : past positions, see :func:`observe_velocity`.
     """
 
-    def __init__(self, n: int) -> None:
-        self._sample_us = np.full(_TRACK_SAMPLES, -1, dtype=np.int64)
-        self._sample = np.zeros((_TRACK_SAMPLES, n, 2))
-        self._head = 0
-        self._last_us = -_TRACK_PERIOD_US
-        self.velocity_mps: FloatArray = np.zeros((n, 2))
+    def __init__(self, n: int, velocity_mps: FloatArray | None = None) -> None:
+        self.sample_us: IntArray = np.full(_TRACK_SAMPLES, -1, dtype=np.int64)
+        self.sample_m: FloatArray = np.zeros((_TRACK_SAMPLES, n, 2))
+        self.clock: IntArray = np.array([0, -_TRACK_PERIOD_US], dtype=np.int64)
+        self.velocity_mps: FloatArray = np.zeros((n, 2)) if velocity_mps is None else velocity_mps
 
     def observe(self, time_us: int, position_m: FloatArray, since_us: IntArray) -> None:
         """Take in (n, 2) positions [m]; samples older than (n,) ``since_us`` belong to somebody else and are not used."""
-        if time_us < self._last_us:
-            self._sample_us[:] = -1
-            self._last_us = time_us - _TRACK_PERIOD_US
-        _tracked_velocity(
-            time_us, position_m, since_us, self._sample_us, self._sample, self._head, TRACK_BASELINE_US, self.velocity_mps
-        )
-        if time_us - self._last_us >= _TRACK_PERIOD_US:
-            self._sample_us[self._head] = time_us
-            self._sample[self._head] = position_m
-            self._head = (self._head + 1) % _TRACK_SAMPLES
-            self._last_us = time_us
+        observe_velocity(time_us, position_m, since_us, self.sample_us, self.sample_m, self.clock, self.velocity_mps)

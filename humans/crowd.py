@@ -6,18 +6,19 @@ from pathlib import Path
 
 import numpy as np
 
+from humans import crowd_kernels as kernel
 from humans.animation import Animation, VelocityTracker
-from humans.body import capsule_radius_m, draw_statures
+from humans.body import PARTS, capsule_radius_m, draw_statures
 from humans.config import PeopleConfig, RoleConfig
-from humans.due import ARRIVED_M, activities, due
+from humans.due import ARRIVED_M
 from humans.floor import Floor, box_that_holds
 from humans.gestures import GESTURE_REACH, GESTURE_WAVE, NO_GESTURE
-from humans.panels import hold_clear
+from humans.panels import GAP_M, REACHES
 from humans.pseudonyms import Pseudonyms
 from humans.replay import ReplayCrowd
 from humans.stations import Stations
 from humans.types import FloatArray, IntArray, Occupancy, PeopleState, WalkSpace
-from humans.walking import CORE_M, walk
+from humans.walking import CORE_M
 
 _SETTLE_US, _SETTLE_M = 5_000_000, 1.2
 _STUCK_US = 12_000_000
@@ -58,35 +59,48 @@ class Crowd:
         roles = [config.roles[r] for r in self._role]
         mean = np.array([r.speed_mean_mps for r in roles])
         sd = np.array([r.speed_sd_mps for r in roles])
-        self._speed = np.clip(rng.normal(mean, sd), 0.5 * mean, 1.6 * mean) if n else np.zeros(0)
-        self._stature = draw_statures(config.stature_p5_m, config.stature_p95_m, n, rng)
+        self._plane: FloatArray = np.zeros((4, n, 2))
+        self._real: FloatArray = np.zeros((10, n))
+        self._whole: IntArray = np.zeros((7, n), dtype=np.int64)
+        self._flag = np.zeros((3, n), np.bool_)
+        self._position, self._velocity, self._target = (self._plane[k] for k in (kernel.POSITION, kernel.VELOCITY, kernel.TARGET))
+        self._heading, self._pace, self._facing, self._stature = (
+            self._real[k] for k in (kernel.HEADING, kernel.PACE, kernel.FACING, kernel.STATURE)
+        )
+        self._leave_us, self._wave_us, self._reach_us = (
+            self._whole[k] for k in (kernel.LEAVE_US, kernel.WAVE_US, kernel.REACH_US)
+        )
+        self._walking, self._on_break = self._flag[kernel.WALKING], self._flag[kernel.ON_BREAK]
+        self._real[kernel.SPEED] = np.clip(rng.normal(mean, sd), 0.5 * mean, 1.6 * mean) if n else 0.0
+        self._stature[:] = draw_statures(config.stature_p5_m, config.stature_p95_m, n, rng)
         self._radius = capsule_radius_m(self._stature)
         self.holders = self._panel_holders(roles)
-        self._animation = Animation.create(self._stature, rng.random(n), self.holders, sway=True)
-        self._tracker = VelocityTracker(n)
+        self._animation = self._bodies(rng.random(n))
+        self._tracker = VelocityTracker(n, self._plane[kernel.TRACKED])
         self._names = Pseudonyms(n, config.pseudonym_rotation_s, rng)
-        self._target: FloatArray = np.zeros((n, 2))
-        self._facing: FloatArray = np.zeros(n)
-        self._walking = np.ones(n, np.bool_)
-        self._on_break = np.zeros(n, np.bool_)
-        self._waits = np.zeros(n, np.bool_)
-        self._leave_us = np.full(n, _NEVER, dtype=np.int64)
+        self._walking[:] = True
+        self._leave_us[:] = _NEVER
         self._progress_us = np.zeros(n, dtype=np.int64)
         self._to_go_m: FloatArray = np.full(n, np.inf)
         self._blocked = np.zeros(n, dtype=np.int64)
         for i in range(n):
             self._set_out(i, 0)
-        self._position = self._first_positions()
-        self._velocity: FloatArray = np.zeros((n, 2))
-        self._pace: FloatArray = np.zeros(n)
-        self._heading = rng.uniform(-np.pi, np.pi, n)
+        self._position[:] = self._first_positions()
+        self._heading[:] = rng.uniform(-np.pi, np.pi, n)
         every_us = config.breaks.every_min * 60e6
         self._break_us = (rng.random(n) * every_us).astype(np.int64) + round(0.2 * every_us)
-        self._wave_us = np.array([self._next(r.wave_per_min, 0) for r in roles], dtype=np.int64)
-        self._reach_us = np.array([self._next(r.reach_per_min, 0) for r in roles], dtype=np.int64)
+        self._wave_us[:] = [self._next(r.wave_per_min, 0) for r in roles]
+        self._reach_us[:] = [self._next(r.reach_per_min, 0) for r in roles]
         self._watch_us = 0
         self._time_us = 0
         self._always: IntArray = np.zeros(n, dtype=np.int64)
+        self._present = np.ones(n, np.bool_)
+        floor, stations = self._floor, self._stations
+        self._boxes = (space.size_m, space.box_center_m, space.box_half_m, space.box_yaw_rad)
+        self._ways = (
+            stations.goal, stations.ahead, floor.wide, floor.fine_m, floor.centre_m, floor.step_m, floor.nx, floor.ny,
+        )  # fmt: skip
+        self._tracked = (self._always, self._tracker.sample_us, self._tracker.sample_m, self._tracker.clock)
 
     @property
     def n(self) -> int:
@@ -99,6 +113,27 @@ class Crowd:
         return tuple(r.name for r in self._config.roles)
 
     # ------------------------------------------------------------------ beginning
+    def _bodies(self, phase: FloatArray) -> Animation:
+        """Give bodies that stand, as views of the crowd's tables; ``phase`` (n,) of the gait cycle."""
+        real, whole = self._real, self._whole
+        real[kernel.PHASE] = phase
+        real[kernel.CARRY, self.holders] = 1.0
+        whole[kernel.GESTURE], whole[kernel.HAND] = NO_GESTURE, 1
+        return Animation(
+            stature_m=real[kernel.STATURE],
+            phase=real[kernel.PHASE],
+            scale=real[kernel.SCALE],
+            work=real[kernel.WORK],
+            work_target=real[kernel.WORK_TARGET],
+            carry=real[kernel.CARRY],
+            gesture=whole[kernel.GESTURE],
+            gesture_start_us=whole[kernel.START_US],
+            gesture_end_us=whole[kernel.END_US],
+            timing=np.ones((self.n, 4)),
+            hand=whole[kernel.HAND],
+            sway=1.0,
+        )
+
     def _panel_holders(self, roles: list[RoleConfig]) -> IntArray:
         order = sorted(range(len(roles)), key=lambda i: (not roles[i].carries_panel, i))
         return np.array(sorted(order[: self._config.panel_count]), dtype=np.int64)
@@ -106,7 +141,7 @@ class Crowd:
     def _first_positions(self) -> FloatArray:
         """Given starts first; the others stand spread around the places they are bound for."""
         config, floor, space = self._config, self._floor, self._space
-        position = self._target.copy()
+        position: FloatArray = self._target.copy()
         reachable = np.isfinite(self._stations.distance_m[0])
         for i, start in enumerate(config.start[: self.n]):
             who = f"start[{i}]: person {i + 1} at {list(start)} m"
@@ -136,22 +171,21 @@ class Crowd:
         self._time_us = time_us
         if not self.n:
             return
-        animation, floor, space, stations = self._animation, self._floor, self._space, self._stations
-        if due(
-            time_us, self._position, self._target, self._walking, self._on_break, self._leave_us, self._wave_us, self._reach_us,
-            animation.gesture, animation.gesture_end_us, animation.work_target,
-        ):  # fmt: skip
-            self._decide(time_us)
-        if time_us - self._watch_us >= 1_000_000:
+        check = time_us - self._watch_us < 1_000_000
+        if not check:
+            if kernel.decisions_due(time_us, self._plane, self._real, self._whole, self._flag):
+                self._decide(time_us)
             self._look_for_stuck(time_us)
-        walk(
-            dt_us * 1e-6, self._position, self._velocity, self._heading, self._pace, self._walking, self._speed,
-            stations.goal, self._target, self._facing, stations.ahead, floor.wide, floor.fine_m, floor.centre_m, floor.step_m,
-            floor.nx, floor.ny, occupancy.position_m, occupancy.velocity_mps, occupancy.radius_m,
-            space.size_m, space.box_center_m, space.box_half_m, space.box_yaw_rad, self._waits,
+        if self._step(time_us, dt_us, check, occupancy):
+            self._decide(time_us)
+            self._step(time_us, dt_us, False, occupancy)
+
+    def _step(self, time_us: int, dt_us: int, check: bool, occupancy: Occupancy) -> bool:
+        due: bool = kernel.step_crowd(
+            time_us, dt_us * 1e-6, check, self._plane, self._real, self._whole, self._flag, *self._ways,
+            occupancy.position_m, occupancy.velocity_mps, occupancy.radius_m, *self._boxes, *self._tracked,
         )  # fmt: skip
-        animation.advance(dt_us, self._pace)
-        self._tracker.observe(time_us, self._position, self._always)
+        return due
 
     def _decide(self, now: int) -> None:
         """Let those arrive, depart or gesture whose time has come."""
@@ -219,27 +253,20 @@ class Crowd:
             self._set_out(int(i), now)
 
     def state(self) -> PeopleState:
-        """Return everybody at the time of the last step, in fresh arrays."""
-        activity = activities(self._walking, self._waits, self._on_break, self._animation.gesture)
-        a, b, panel = self._animation.bodies(self._time_us, self._position, self._heading, self.holders)
+        """Return everybody at the time of the last step; later steps leave the arrays alone."""
+        n, plane = self.n, self._plane.copy()
+        capsule, panel, activity = np.empty((2, n, PARTS, 3)), np.empty((len(self.holders), 3)), np.empty(n, np.int64)
+        animation = self._animation
+        kernel.report_crowd(
+            self._time_us, animation.sway, plane, self._real, self._whole, self._flag, animation.timing, self.holders,
+            *self._boxes, REACHES, GAP_M, capsule, panel, activity,
+        )  # fmt: skip
+        position_m, velocity_mps, tracked_mps, goal_m = plane
+        capsule_a, capsule_b = capsule
         return PeopleState(
-            time_us=self._time_us,
-            present=np.ones(self.n, np.bool_),
-            position_m=self._position.copy(),
-            velocity_mps=self._velocity.copy(),
-            tracked_velocity_mps=self._tracker.velocity_mps.copy(),
-            heading_rad=self._heading.copy(),
-            stature_m=self._stature,
-            capsule_a=a,
-            capsule_b=b,
-            capsule_radius_m=self._radius,
-            activity=activity,
-            role=self._role,
-            pseudonym=self._names.at(self._time_us),
-            panel_holder=self.holders,
-            panel_position_m=hold_clear(panel, self._position, self.holders, self._space),
-            goal_m=self._target.copy(),
-        )
+            self._time_us, self._present, position_m, velocity_mps, tracked_mps, self._heading.copy(), self._stature,
+            capsule_a, capsule_b, self._radius, activity, self._role, self._names.at(self._time_us), self.holders, panel, goal_m,
+        )  # fmt: skip
 
 
 def create_crowd(config: PeopleConfig, space: WalkSpace, rng: np.random.Generator, base_dir: Path | None) -> Crowd | ReplayCrowd:

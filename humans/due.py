@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 from numba import njit
 
 from humans.gestures import GESTURE_REACH, GESTURE_WAVE, NO_GESTURE
@@ -35,9 +34,8 @@ def due(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def activities(walking, waits, on_break, gesture):  # type: ignore[no-untyped-def]
-    """Return everybody's activity, (n,) indices into ``humans.types.ACTIVITIES``; a gesture shows before anything else."""
-    out = np.empty(walking.shape[0], np.int64)
+def seen_activities(walking, waits, on_break, gesture, out) -> None:  # type: ignore[no-untyped-def]
+    """Write everybody's activity, (n,) indices into ``humans.types.ACTIVITIES``; a gesture shows before anything else."""
     for i in range(walking.shape[0]):
         if gesture[i] == GESTURE_WAVE:
             out[i] = WAVE
@@ -47,4 +45,3 @@ def activities(walking, waits, on_break, gesture):  # type: ignore[no-untyped-de
             out[i] = STAND if waits[i] else WALK
         else:
             out[i] = BREAK if on_break[i] else WORK
-    return out

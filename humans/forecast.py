@@ -6,9 +6,8 @@ about twice worse beyond a second.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
+from numba import njit
 
 from humans.types import FloatArray, PeopleState
 
@@ -32,6 +31,24 @@ SPREAD_M = np.array(
 """Standard deviation along x and along y (speed bin, horizon) [m]."""
 
 
+@njit(cache=True)
+def _move_on(horizon_s, velocity, position, a, b, holder, panel, out_xy, out, out_panel) -> None:  # type: ignore[no-untyped-def]
+    """Write places (n, 2), capsules (2, n, 12, 3) and panels (k, 3) [m] shifted by velocity times horizon, if that moves."""
+    shift = np.empty((position.shape[0], 2))
+    for i in range(position.shape[0]):
+        moving = np.hypot(velocity[i, 0], velocity[i, 1]) >= STANDING_MPS
+        dx = velocity[i, 0] * horizon_s if moving else 0.0
+        dy = velocity[i, 1] * horizon_s if moving else 0.0
+        shift[i, 0], shift[i, 1] = dx, dy
+        out_xy[i, 0], out_xy[i, 1] = position[i, 0] + dx, position[i, 1] + dy
+        for c in range(a.shape[1]):
+            out[0, i, c, 0], out[0, i, c, 1], out[0, i, c, 2] = a[i, c, 0] + dx, a[i, c, 1] + dy, a[i, c, 2]
+            out[1, i, c, 0], out[1, i, c, 1], out[1, i, c, 2] = b[i, c, 0] + dx, b[i, c, 1] + dy, b[i, c, 2]
+    for k in range(holder.shape[0]):
+        i = holder[k]
+        out_panel[k, 0], out_panel[k, 1], out_panel[k, 2] = panel[k, 0] + shift[i, 0], panel[k, 1] + shift[i, 1], panel[k, 2]
+
+
 def forecast_constant_velocity(state: PeopleState, horizon_s: float) -> PeopleState:
     """Return everybody as expected ``horizon_s`` ahead.
 
@@ -52,20 +69,29 @@ def forecast_constant_velocity(state: PeopleState, horizon_s: float) -> PeopleSt
     """
     if horizon_s < 0.0:
         raise ValueError(f"horizon_s {horizon_s} lies in the past; give 0 or more seconds")
-    velocity = state.tracked_velocity_mps
-    moving = np.hypot(velocity[:, 0], velocity[:, 1]) >= STANDING_MPS
-    shift = np.where(moving[:, None], velocity * horizon_s, 0.0)
-    body_shift = np.zeros((len(shift), 1, 3))
-    body_shift[:, 0, :2] = shift
-    panel = state.panel_position_m.copy()
-    panel[:, :2] += shift[state.panel_holder]
-    return replace(
-        state,
+    position, capsule = np.empty_like(state.position_m), np.empty((2, *state.capsule_a.shape))
+    panel = np.empty_like(state.panel_position_m)
+    _move_on(
+        float(horizon_s), state.tracked_velocity_mps, state.position_m, state.capsule_a, state.capsule_b,
+        state.panel_holder, state.panel_position_m, position, capsule, panel,
+    )  # fmt: skip
+    return PeopleState(
         time_us=state.time_us + round(horizon_s * 1e6),
-        position_m=state.position_m + shift,
-        capsule_a=state.capsule_a + body_shift,
-        capsule_b=state.capsule_b + body_shift,
+        present=state.present,
+        position_m=position,
+        velocity_mps=state.velocity_mps,
+        tracked_velocity_mps=state.tracked_velocity_mps,
+        heading_rad=state.heading_rad,
+        stature_m=state.stature_m,
+        capsule_a=capsule[0],
+        capsule_b=capsule[1],
+        capsule_radius_m=state.capsule_radius_m,
+        activity=state.activity,
+        role=state.role,
+        pseudonym=state.pseudonym,
+        panel_holder=state.panel_holder,
         panel_position_m=panel,
+        goal_m=state.goal_m,
     )
 
 

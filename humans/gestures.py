@@ -34,7 +34,7 @@ PANEL_HEIGHT = 1.10 / 1.70
 def min_jerk(share):  # type: ignore[no-untyped-def]
     """Return the minimum-jerk course from 0 to 1, ``10 s^3 - 15 s^4 + 6 s^5`` (Flash & Hogan 1985); flat outside 0..1."""
     s = min(max(share, 0.0), 1.0)
-    return s * s * s * (10.0 + s * (-15.0 + 6.0 * s))
+    return min(s * s * s * (10.0 + s * (-15.0 + 6.0 * s)), 1.0)  # rounding may end a hair above 1
 
 
 @njit(cache=True)

@@ -36,6 +36,9 @@ _REPLY_S = 0.25  # who steps aside is quicker than who merely sets off
 @njit(cache=True)
 def _push_out(x, y, cx, cy, hx, hy, yaw):  # type: ignore[no-untyped-def]
     """Return the point, moved out of a box grown by the margin."""
+    reach = hx + hy + 2.0 * BODY_MARGIN_M  # farther than this from its middle is outside the box anyway
+    if abs(x - cx) > reach or abs(y - cy) > reach:
+        return x, y
     c, s = np.cos(yaw), np.sin(yaw)
     dx, dy = x - cx, y - cy
     u, v = dx * c + dy * s, -dx * s + dy * c

@@ -1,16 +1,35 @@
-"""What moving bodies cost a path: TR 38.901 7.6.4.2, blockage model B.
+"""What moving bodies cost a path: silhouettes by Fresnel-Kirchhoff diffraction, or TR 38.901 7.6.4.2, blockage model B.
 
-A body part is a screen that always faces the ray. Of the prism (footprint swept from ``start_m`` to ``end_m``) the screen takes
-the silhouette's bounding rectangle on the plane across the ray: its long side runs along the projected axis, and each half
-side is the footprint's half extent in that direction, plus half the projected axis along the long side. For an upright body
-and a level ray that is TR 38.901's vertical rectangle; seen from above it grows by the body's depth, as a real body does.
+Both models look at every leg of every path. A reflected path is unfolded: on each leg one end is the TRP (its image), the other
+the UE (its image), each at its distance along the unfolded path. Bodies that carry the UE do not block it.
+
+**Silhouettes** (the default). On each leg an owner's parts are projected along the ray onto one plane across it, which stands at
+the parts' places along the leg, averaged with their projected areas as weights. With (u, v) the places on that plane in Fresnel
+units, metres times ``sqrt(2 (d1 + d2) / (lambda d1 d2))``, the field over the free field is
+
+    1 - j/2 * integral over the union of the projected parts of exp(-j pi (u^2 + v^2) / 2) du dv
+
+(Babinet's principle; ``exp(+j 2 pi f t)``). Owners, and legs, multiply as complex numbers. What follows is this model's own, the
+same in ``radio/silhouette_oracle.py``:
+
+* Parts are clipped to the leg: what stands behind an antenna or a wall does not count. An axis is cut half a thickness outside
+  the leg's end; a part that lies outside altogether is thinned, to nothing at that distance, so that it enters gradually. A box
+  gives way along its own edges, the more the longer they are along the ray.
+* An owner whose nearest edge is more than ``TAPER_START`` Fresnel units off the ray is faded out, to nothing at ``TAPER_END``;
+  an edge there moves the field by less than 6 %, and at the end of the fade by less than 4 %.
+* An owner leaves at least 1/1000 of the field (60 dB).
+* The part that is named is the one that stands deepest in the ray: least signed distance from the ray to its outline.
+
+**Model B.** A body part is a screen that always faces the ray. Of the prism (footprint swept from ``start_m`` to ``end_m``) the
+screen takes the silhouette's bounding rectangle on the plane across the ray: its long side runs along the projected axis, and
+each half side is the footprint's half extent in that direction, plus half the projected axis along the long side. For an upright
+body and a level ray that is TR 38.901's vertical rectangle; seen from above it grows by the body's depth, as a real body does.
 A capsule's half extents are its radius in every direction.
 
-Additions of this model to 7.6.4.2, the same in ``radio/blockage_oracle.py``:
+Additions to 7.6.4.2, the same in ``radio/blockage_oracle.py``:
 
-* A reflected path is unfolded: on the first leg the far end is the UE's image, on the second the TRP's image, each at the full
-  unfolded length. The screen stands where its axis passes the ray, and counts on a leg only if that point lies on that
-  leg; so a head over a panel counts although the body's middle lies behind the antenna.
+* The screen stands where its axis passes the ray, and counts on a leg only if that point lies on that leg; so a head over a
+  panel counts although the body's middle lies behind the antenna.
 * Beyond ``TAPER_START`` Fresnel radii from the screen's edge the shadow is faded out, to zero at ``TAPER_END``.
 * Screens of one owner overlap, so of one owner only the largest loss on the path counts; owners add in dB.
 * One owner costs at most 60 dB, the end of the formula's validity.
@@ -19,71 +38,129 @@ Additions of this model to 7.6.4.2, the same in ``radio/blockage_oracle.py``:
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from radio.blockage_kernels import LARGEST_SHADOW, blockage_kernel, view
-from radio.types import Blockage, Blockers, FloatArray, IntArray, Paths
+from radio.fresnel import FRESNEL_TABLE
+from radio.silhouette_kernels import prepare_owners, silhouette_kernel
+from radio.silhouette_rows import FAR_ROWS, NEAR_ROWS
+from radio.silhouette_slabs import FINE, MEDIUM
+from radio.types import SHAPE_CAPSULE, SHAPE_ELLIPSE, Blockage, Blockers, BoolArray, FloatArray, IntArray, Paths
+
+BlockageModel: TypeAlias = Literal["silhouette", "model_b"]
+Effort: TypeAlias = Literal["fine", "tick"]
+
+WEAK = 10.0 ** (-10.0 / 20.0)
+"""With effort ``tick``, paths weaker than this share of their link's strongest field take the quick integral."""
 
 
-def blockage_db(paths: Paths, blockers: Blockers, ue_owner: IntArray, wavelength_m: float) -> Blockage:
-    """Loss that moving bodies cost each path, by blockage model B.
+def blockage_db(
+    paths: Paths,
+    blockers: Blockers,
+    ue_owner: IntArray,
+    model: BlockageModel = "silhouette",
+    effort: Effort = "fine",
+    keep: tuple[BoolArray, Paths, Blockage] | None = None,
+) -> Blockage:
+    """Compute what moving bodies cost each path.
 
     Parameters
     ----------
-    paths : propagation paths of every link.
-    blockers : screens. Screens of one owner that stand next to each other in the arrays are culled together, so keep them so.
+    paths : propagation paths of every link, with the wavelength of each TRP.
+    blockers : parts of bodies.
     ue_owner : (U,) owner that carries the UE and does not block its links, -1 for none.
-    wavelength_m : carrier wavelength [m].
+    model : ``silhouette``, or ``model_b`` of TR 38.901, whose field factor is real.
+    effort : how finely silhouettes are integrated. ``fine`` is what the model's accuracy is stated for. ``tick`` is for hundreds
+        of pairs every few milliseconds: coarser slabs, and for paths 10 dB or more below their link's strongest the quick
+        integral of ``radio.silhouette_rows``; docs/validation.md has the errors of both.
+    keep : links (U * T,) that have to be computed, and paths and blockage of an earlier call. The other links keep what that
+        call found, as long as they have the same paths in the same order. Silhouettes only.
 
     Returns
     -------
     Blockage
-        Losses [dB], and per path the owner and part that cost most. ``worst_db`` is 0 where ``worst_owner`` is -1.
+        Factor on the field, loss [dB], and per path the owner and part that cost most. ``worst_db`` is 0 where ``worst_owner``
+        is -1.
 
     Raises
     ------
     ValueError
-        If a screen has no owner (below 0) or a coordinate that is not finite, or an array has the wrong length.
+        If the model is unknown, a part has no owner (below 0), an unknown shape or a number that is not finite, or an array has
+        the wrong length.
 
     Notes
     -----
-    TR 38.901 7.6.4.2 with the additions listed at the head of this module.
+    Both models are described at the head of this module.
     """
     if ue_owner.shape != (paths.n_ue,):
         raise ValueError(f"ue_owner has shape {ue_owner.shape}, wanted ({paths.n_ue},), one owner per UE")
+    if model not in ("silhouette", "model_b"):
+        raise ValueError(f"model is {model!r}, wanted 'silhouette' or 'model_b'")
+    carried_by = np.ascontiguousarray(ue_owner, dtype=np.int64)
+    bodies = _arrays(blockers)
+    return _silhouettes(paths, bodies, carried_by, effort, keep) if model == "silhouette" else _model_b(paths, bodies, carried_by)
+
+
+_NO_OFFSET, _NO_FACET = np.zeros(0, np.int64), np.zeros((0, 2), np.int64)
+_NO_FIELD, _NO_WORST = np.zeros(0, np.complex128), np.zeros((3, 0))
+
+_Bodies: TypeAlias = tuple[FloatArray, FloatArray, FloatArray, FloatArray, IntArray, IntArray, IntArray]
+
+
+def _silhouettes(
+    paths: Paths, bodies: _Bodies, ue_owner: IntArray, effort: Effort, keep: tuple[BoolArray, Paths, Blockage] | None
+) -> Blockage:
+    grain, weak = (FINE, 0.0) if effort == "fine" else (MEDIUM, WEAK)
+    start, end, half, yaw, shape, owner, part = bodies
+    prepared: Any = prepare_owners(start, end, half, yaw, shape, owner)
+    _refuse(prepared[0], prepared[1], bodies)
+    n = paths.length_m.shape[0]
+    if keep is None:
+        last_offset, last_facet, last_field, last_worst = _NO_OFFSET, _NO_FACET, _NO_FIELD, _NO_WORST
+        needed = np.ones(paths.n_ue * paths.n_trp, np.bool_)
+    else:
+        needed, last_offset, last_facet, last_field = keep[0], keep[1].offset, keep[1].facet, keep[2].field
+        last_worst = np.stack((keep[2].worst_owner, keep[2].worst_part, 10.0 ** (keep[2].worst_db / -20.0)))
+    field = np.empty(n, np.complex128)
+    worst_owner, worst_part, worst_field = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n)
+    _, groups, order, first, name, parts, sphere, cylinder = prepared
+    silhouette_kernel(
+        paths.offset, paths.n_trp, paths.wavelength_m, paths.order, paths.vertex_m, ue_owner, shape, part,
+        order, first, name, parts, groups, sphere, cylinder, FRESNEL_TABLE,
+        np.abs(paths.amplitude), weak, grain, NEAR_ROWS, FAR_ROWS,
+        paths.facet, needed, last_offset, last_facet, last_field, last_worst,
+        field.real, field.imag, worst_owner, worst_part, worst_field,
+    )  # fmt: skip
+    return Blockage(field, -20.0 * np.log10(np.abs(field)), worst_owner, worst_part, -20.0 * np.log10(worst_field))
+
+
+def _model_b(paths: Paths, bodies: _Bodies, ue_owner: IntArray) -> Blockage:
     n = paths.length_m.shape[0]
     loss, worst_db = np.empty(n), np.empty(n)
     worst_owner, worst_part = np.empty(n, np.int64), np.empty(n, np.int64)
     status: Any = blockage_kernel(
-        paths.offset,
-        paths.n_trp,
-        paths.vertex_m,
-        paths.length_m,
-        paths.departure,
-        paths.arrival,
-        paths.facet,
-        *_arrays(blockers),
-        np.ascontiguousarray(ue_owner, dtype=np.int64),
-        wavelength_m,
-        loss,
-        worst_owner,
-        worst_part,
-        worst_db,
-    )
-    if status[0] == -1:
-        raise ValueError(f"blocker {status[1]} has owner {int(blockers.owner[status[1]])}, wanted 0 or above")
-    if status[0] == -2:
-        i = status[1]
+        paths.offset, paths.n_trp, paths.wavelength_m, paths.order, paths.vertex_m, *bodies, ue_owner,
+        loss, worst_owner, worst_part, worst_db,
+    )  # fmt: skip
+    _refuse(status[0], status[1], bodies)
+    return Blockage((10.0 ** (loss / -20.0)).astype(np.complex128), loss, worst_owner, worst_part, worst_db)
+
+
+def _refuse(status: int, i: int, bodies: _Bodies) -> None:
+    """Raise what a kernel's status stands for."""
+    start, end, half, yaw, _, owner, _ = bodies
+    if status == -1:
+        raise ValueError(f"blocker {i} has owner {int(owner[i])}, wanted 0 or above")
+    if status == -2:
         raise ValueError(
-            f"blocker {i} runs from {blockers.start_m[i].tolist()} to {blockers.end_m[i].tolist()} with half widths "
-            f"{blockers.half_width_m[i].tolist()}, wanted finite numbers in m"
+            f"blocker {i} runs from {start[i].tolist()} to {end[i].tolist()} with half widths {half[i].tolist()} and yaw "
+            f"{float(yaw[i])}, wanted finite numbers in m and rad"
         )
-    return Blockage(loss, worst_owner, worst_part, worst_db)
 
 
-def _arrays(blockers: Blockers) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, IntArray, IntArray, IntArray]:
+def _arrays(blockers: Blockers) -> _Bodies:
     """Arrays of one layout and type, so that the kernel is compiled once, and of one length, so that it stays inside them."""
     n = len(blockers.owner)
     shapes = (
@@ -98,6 +175,12 @@ def _arrays(blockers: Blockers) -> tuple[FloatArray, FloatArray, FloatArray, Flo
     if shapes != wanted:
         raise ValueError(
             f"blockers start_m, end_m, half_width_m, yaw_rad, shape, part have shapes {shapes}, wanted {wanted} for {n} owners"
+        )
+    known = (blockers.shape >= SHAPE_ELLIPSE) & (blockers.shape <= SHAPE_CAPSULE)
+    if not known.all():
+        i = int(np.argmin(known))
+        raise ValueError(
+            f"blocker {i} has shape {blockers.shape[i]}, wanted one of SHAPE_ELLIPSE, SHAPE_RECTANGLE, SHAPE_CAPSULE"
         )
     return (
         np.ascontiguousarray(blockers.start_m, dtype=np.float64),

@@ -111,11 +111,12 @@ def _prepare(start, end, half, shape, owner, centre, radius, group_start, group_
 
 @nb.njit(cache=True, fastmath=False, error_model="numpy", inline="always")
 def _screen_shadow(  # type: ignore[no-untyped-def]
-    dx, dy, dz, wx, wy, wz, s, total, leg_length, largest, wavelength, start, end, half, cos_yaw, sin_yaw, shape, i
+    dx, dy, dz, wx, wy, wz, s, before, total, leg_length, largest, wavelength, start, end, half, cos_yaw, sin_yaw, shape, i
 ):
     """Shadow (F_h1 + F_h2)(F_w1 + F_w2) of screen i with its taper, or anything up to ``largest`` where it is not above that.
 
-    The screen's centre lies at d from the ray's end, s along the ray's direction w [m].
+    The screen's centre lies at d from the leg's start, s along the leg's direction w, and the leg starts ``before`` along the
+    path [m].
     """
     # The projected axis u and v = w x u span the plane across the ray.
     ex, ey, ez = end[i, 0] - start[i, 0], end[i, 1] - start[i, 1], end[i, 2] - start[i, 2]
@@ -137,6 +138,7 @@ def _screen_shadow(  # type: ignore[no-untyped-def]
         s += min(max(share, -0.5), 0.5) * along
     if s <= 0.0 or s >= leg_length:
         return 0.0
+    s += before
     fresnel = math.sqrt(wavelength * s * (total - s) / total)
     if shape[i] == SHAPE_CAPSULE:
         half_u = half[i, 0]
@@ -177,10 +179,20 @@ def _screen_shadow(  # type: ignore[no-untyped-def]
     return product * view(off_u, half_u, s, total - s, k)
 
 
+@nb.njit(cache=True, fastmath=False, error_model="numpy", inline="always")
+def _step(vertex, p, leg):  # type: ignore[no-untyped-def]
+    """Leg ``leg`` of path p as a vector [m]."""
+    return (
+        vertex[p, leg + 1, 0] - vertex[p, leg, 0],
+        vertex[p, leg + 1, 1] - vertex[p, leg, 1],
+        vertex[p, leg + 1, 2] - vertex[p, leg, 2],
+    )
+
+
 @nb.njit(cache=True, fastmath=False, error_model="numpy")
 def blockage_kernel(  # type: ignore[no-untyped-def]
-    offset, n_trp, vertex, length, departure, arrival, facet,
-    start, end, half, yaw, shape, owner, part, ue_owner, wavelength, loss, worst_owner, worst_part, worst_db,
+    offset, n_trp, wavelength_of, path_order, vertex,
+    start, end, half, yaw, shape, owner, part, ue_owner, loss, worst_owner, worst_part, worst_db,
 ):  # fmt: skip
     """Fill loss and worst owner, part and loss of every path; returns as ``_prepare`` does.
 
@@ -206,27 +218,24 @@ def blockage_kernel(  # type: ignore[no-untyped-def]
     touched = np.empty(owners, np.int64)
     for link in range(offset.shape[0] - 1):
         own = ue_owner[link // n_trp]
+        wavelength = wavelength_of[link % n_trp]
         for p in range(offset[link], offset[link + 1]):
             n_touched = 0
-            total = length[p]
-            first = total
-            if facet[p] >= 0:
-                first = math.sqrt(
-                    (vertex[p, 1, 0] - vertex[p, 0, 0]) ** 2
-                    + (vertex[p, 1, 1] - vertex[p, 0, 1]) ** 2
-                    + (vertex[p, 1, 2] - vertex[p, 0, 2]) ** 2
-                )
-            for leg in range(2 if facet[p] >= 0 else 1):
-                if leg == 0:
-                    ax, ay, az = vertex[p, 0, 0], vertex[p, 0, 1], vertex[p, 0, 2]
-                    wx, wy, wz = departure[p, 0], departure[p, 1], departure[p, 2]
-                    leg_length = first
-                else:
-                    ax, ay, az = vertex[p, 2, 0], vertex[p, 2, 1], vertex[p, 2, 2]
-                    wx, wy, wz = arrival[p, 0], arrival[p, 1], arrival[p, 2]
-                    leg_length = total - first
+            total = 0.0
+            for leg in range(path_order[p] + 1):
+                wx, wy, wz = _step(vertex, p, leg)
+                total += math.sqrt(wx * wx + wy * wy + wz * wz)
+            before, leg_length = 0.0, 0.0
+            for leg in range(path_order[p] + 1):
+                before += leg_length
+                ax, ay, az = vertex[p, leg, 0], vertex[p, leg, 1], vertex[p, leg, 2]
+                wx, wy, wz = _step(vertex, p, leg)
+                leg_length = math.sqrt(wx * wx + wy * wy + wz * wz)
+                if not leg_length > 0.0:
+                    continue
+                wx, wy, wz = wx / leg_length, wy / leg_length, wz / leg_length
                 # Largest Fresnel radius on the leg.
-                middle = min(leg_length, 0.5 * total)
+                middle = min(max(0.5 * total, before), before + leg_length)
                 widest = TAPER_END * math.sqrt(wavelength * middle * (total - middle) / total)
                 for g in range(runs):
                     dx, dy, dz = group[0, g] - ax, group[1, g] - ay, group[2, g] - az
@@ -253,7 +262,7 @@ def blockage_kernel(  # type: ignore[no-untyped-def]
                             if across2 > limit * limit:
                                 continue
                             product = _screen_shadow(
-                                dx, dy, dz, wx, wy, wz, s, total, leg_length, shadow[o], wavelength,
+                                dx, dy, dz, wx, wy, wz, s, before, total, leg_length, shadow[o], wavelength,
                                 start, end, half, cos_yaw, sin_yaw, shape, i,
                             )  # fmt: skip
                             if product <= shadow[o]:

@@ -10,20 +10,21 @@ from radio.blockage_kernels import TAPER_END, TAPER_START
 from radio.types import SHAPE_CAPSULE, SHAPE_ELLIPSE, Blockage, Blockers, FloatArray, IntArray, Paths
 
 
-def reference_blockage(paths: Paths, blockers: Blockers, ue_owner: IntArray, wavelength_m: float) -> Blockage:
-    """Compute what ``blockage_db`` computes, slowly. Parameters and result are the same."""
+def reference_blockage(paths: Paths, blockers: Blockers, ue_owner: IntArray) -> Blockage:
+    """Compute what ``blockage_db`` computes with ``model="model_b"``, slowly. Parameters and result are the same."""
     n = len(paths.length_m)
     loss, worst_db = np.zeros(n), np.zeros(n)
     worst_owner, worst_part = np.full(n, -1), np.full(n, -1)
     for link in range(paths.n_ue * paths.n_trp):
+        wavelength_m = float(paths.wavelength_m[link % paths.n_trp])
         for p in range(int(paths.offset[link]), int(paths.offset[link + 1])):
             by_owner: dict[int, tuple[float, int]] = {}
-            for origin, toward, leg, total in unfolded_legs(paths, p):
+            for origin, toward, before, leg, total in unfolded_legs(paths, p):
                 for i in range(len(blockers.owner)):
                     o = int(blockers.owner[i])
                     if o == ue_owner[link // paths.n_trp]:
                         continue
-                    shadow = screen_shadow(blockers, i, origin, toward, leg, total, wavelength_m)
+                    shadow = screen_shadow(blockers, i, origin, toward, before, leg, total, wavelength_m)
                     if shadow > by_owner.get(o, (0.0, -1))[0]:
                         by_owner[o] = (shadow, int(blockers.part[i]))
             cost = {o: (min(-20 * math.log10(1 - shadow), 60.0), part) for o, (shadow, part) in by_owner.items()}
@@ -31,20 +32,31 @@ def reference_blockage(paths: Paths, blockers: Blockers, ue_owner: IntArray, wav
             worst = max(cost, key=lambda o: cost[o][0], default=-1)
             if worst >= 0 and cost[worst][0] >= 0.5:
                 worst_owner[p], worst_db[p], worst_part[p] = worst, *cost[worst]
-    return Blockage(loss, worst_owner, worst_part, worst_db)
+    return Blockage((10.0 ** (loss / -20.0)).astype(np.complex128), loss, worst_owner, worst_part, worst_db)
 
 
-def unfolded_legs(paths: Paths, p: int) -> list[tuple[FloatArray, FloatArray, float, float]]:
-    """Legs of path p as (near end, unit vector away from it, leg length, unfolded length)."""
-    trp, bounce, ue = paths.vertex_m[p]
-    if paths.facet[p] < 0:
-        return [(trp, (ue - trp) / np.linalg.norm(ue - trp), float(np.linalg.norm(ue - trp)), float(np.linalg.norm(ue - trp)))]
-    d1, d2 = float(np.linalg.norm(bounce - trp)), float(np.linalg.norm(ue - bounce))
-    return [(trp, (bounce - trp) / d1, d1, d1 + d2), (ue, (bounce - ue) / d2, d2, d1 + d2)]
+def unfolded_legs(paths: Paths, p: int) -> list[tuple[FloatArray, FloatArray, float, float, float]]:
+    """Legs of path p as (start, unit vector, unfolded length before it, its length, unfolded length of the path) [m]."""
+    points = paths.vertex_m[p, : paths.order[p] + 2]
+    steps = np.diff(points, axis=0)
+    lengths = np.linalg.norm(steps, axis=1)
+    before = np.concatenate(([0.0], np.cumsum(lengths)))
+    return [
+        (points[k], steps[k] / lengths[k], float(before[k]), float(lengths[k]), float(before[-1]))
+        for k in range(len(lengths))
+        if lengths[k] > 0.0
+    ]
 
 
 def screen_shadow(
-    blockers: Blockers, i: int, origin: FloatArray, toward: FloatArray, leg_m: float, total_m: float, wavelength_m: float
+    blockers: Blockers,
+    i: int,
+    origin: FloatArray,
+    toward: FloatArray,
+    before_m: float,
+    leg_m: float,
+    total_m: float,
+    wavelength_m: float,
 ) -> float:
     """Shadow amplitude (F_h1 + F_h2)(F_w1 + F_w2) of screen i on one leg, tapered; 0 where the screen is not beside the leg."""
     centre = (blockers.start_m[i] + blockers.end_m[i]) / 2
@@ -61,6 +73,7 @@ def screen_shadow(
         axis = np.zeros(3)
     if not 0 < near < leg_m:
         return 0.0
+    near += before_m
     far = total_m - near
     width = np.cross(toward, height)
     half_h = float(np.linalg.norm(axis)) / 2 + footprint_half_extent(blockers, i, height)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -15,16 +16,21 @@ class _Model(BaseModel):
 
 
 class CarrierConfig(_Model):
-    """One NR carrier shared by every TRP (reuse 1)."""
+    """One NR carrier, shared by every TRP that is on it (reuse 1)."""
 
-    frequency_hz: float = Field(28e9, ge=0.5e9, le=150e9, description="Carrier frequency in Hz, for example 28e9.")
-    bandwidth_hz: float = Field(100e6, ge=5e6, le=2e9, description="Channel bandwidth in Hz, for example 100e6.")
+    frequency_hz: float = Field(
+        28e9, ge=0.5e9, le=150e9, description="Carrier frequency in Hz, from 0.5e9 to 150e9; 28 GHz is 28e9, 3.7 GHz is 3.7e9."
+    )
+    bandwidth_hz: float = Field(100e6, ge=5e6, le=2e9, description="Channel bandwidth in Hz, from 5e6 to 2e9; 100 MHz is 100e6.")
     subcarrier_spacing_hz: Literal[15000, 30000, 60000, 120000] = Field(
         120000, description="Subcarrier spacing in Hz (TS 38.211 numerology)."
     )
     resource_blocks: int = Field(66, ge=11, le=273, description="PRBs of the channel (TS 38.101 table 5.3.2).")
     downlink_share: float = Field(0.5, gt=0.05, lt=0.95, description="Share of symbols that the TDD pattern gives the downlink.")
     overhead_share: float = Field(0.14, ge=0.0, lt=0.8, description="Share of symbols spent on SSB, PDCCH and reference signals.")
+    tones: int | None = Field(
+        None, ge=1, le=64, description="Frequencies over this carrier at which paths are summed, paths.tones when absent."
+    )
 
     @model_validator(mode="after")
     def _blocks_fit(self) -> CarrierConfig:
@@ -35,6 +41,20 @@ class CarrierConfig(_Model):
                 f"{width_hz / 1e6:.4g} MHz, more than bandwidth_hz {self.bandwidth_hz:g}; TS 38.101 table 5.3.2 gives what fits"
             )
         return self
+
+
+class NamedCarrierConfig(CarrierConfig):
+    """A further carrier that TRPs can be put on by its name."""
+
+    name: str = Field(min_length=1, description="Name that a TRP's carrier field refers to.")
+
+
+class MaterialOverride(_Model):
+    """A material's constants where the hall's own are known better than ITU-R P.2040's row, the same at every carrier."""
+
+    name: str = Field(min_length=1, description="Material as the hall names it, for example concrete.")
+    relative_permittivity: float = Field(ge=1, le=100, description="Real part of the relative permittivity.")
+    conductivity_s_per_m: float = Field(ge=0, le=1e9, description="Conductivity in S/m; concrete at 28 GHz has 0.63.")
 
 
 class PanelConfig(_Model):
@@ -54,15 +74,41 @@ class TrpConfig(_Model):
     tx_power_dbm: float = Field(30.0, ge=-10, le=60, description="Transmit power over the carrier in dBm.")
     noise_figure_db: float = Field(6.0, ge=0, le=20, description="Uplink receiver noise figure in dB.")
     rf_chains: int = Field(1, ge=1, le=8, description="Beams that the panel can form at the same instant.")
-    panel: PanelConfig = Field(default_factory=PanelConfig)
+    panel: PanelConfig = Field(default_factory=PanelConfig, description="Antenna panel.")
+    polarisation_deg: float = Field(
+        0.0, ge=-90, le=90, description="Slant of the elements in degrees, 0 is vertical (TR 38.901 7.3.2, model 2)."
+    )
+    carrier: str | None = Field(None, description="Name of one of carriers; the carrier section itself when absent.")
+    gain_offset_db: float = Field(
+        0.0,
+        ge=-40,
+        le=40,
+        description="Gain of the TRP's links beyond what the model says in dB, both ways: cable, radome, calibration.",
+    )
+
+
+class UePanelConfig(_Model):
+    """A device's single panel, with a DFT codebook whose beams are its sectors."""
+
+    rows: int = Field(2, ge=1, le=8, description="Elements in elevation.")
+    columns: int = Field(4, ge=1, le=8, description="Elements in azimuth.")
+    heading_offset_deg: float = Field(
+        0.0, ge=-360, le=360, description="Panel boresight against the device's heading in degrees counter-clockwise."
+    )
+    elevation_deg: float = Field(0.0, ge=-90, le=90, description="Panel boresight above the horizon in degrees.")
 
 
 class UeConfig(_Model):
     """The device's radio."""
 
-    antenna: Literal["isotropic", "quad_sector"] = Field(
+    antenna: Literal["isotropic", "dipole", "quad_sector", "panel"] = Field(
         "quad_sector",
-        description="isotropic (0 dBi), or four panels looking to the four sides, 2x2 elements each, one fixed beam per panel.",
+        description="isotropic (0 dBi); dipole (half a wavelength, vertical, 2.15 dBi); quad_sector: four panels looking to the "
+        "four sides, 2x2 elements each, one fixed beam per panel; panel: one panel as the panel section describes it.",
+    )
+    panel: UePanelConfig = Field(default_factory=UePanelConfig, description="The panel of antenna: panel.")
+    polarisation_deg: float = Field(
+        0.0, ge=-90, le=90, description="Slant of the antenna in degrees, 0 is vertical (TR 38.901 7.3.2, model 2)."
     )
     tx_power_dbm: float = Field(23.0, ge=-10, le=40, description="Transmit power in dBm.")
     noise_figure_db: float = Field(9.0, ge=0, le=20, description="Downlink receiver noise figure in dB.")
@@ -77,6 +123,7 @@ class UeConfig(_Model):
 class PathConfig(_Model):
     """Which paths are followed."""
 
+    max_order: Literal[0, 1, 2] = Field(2, description="Largest number of reflections of a path, 0 for line of sight alone.")
     max_paths: int = Field(12, ge=1, le=64, description="Paths kept per link, strongest first.")
     reach_db: float = Field(
         40.0,
@@ -84,13 +131,64 @@ class PathConfig(_Model):
         le=100,
         description="Paths weaker than the link's strongest by more than this are dropped [dB].",
     )
-    tones: int = Field(4, ge=1, le=64, description="Frequencies over the carrier at which paths are summed coherently.")
+    tones: int = Field(
+        4, ge=1, le=64, description="Frequencies over a carrier at which paths are summed coherently; a carrier can have its own."
+    )
 
 
 class BlockageConfig(_Model):
     """Body blockage."""
 
-    model: Literal["model_b"] = Field("model_b", description="TR 38.901 7.6.4.2 screens.")
+    model: Literal["silhouette", "model_b"] = Field(
+        "silhouette",
+        description="silhouette: diffraction around the outline of the whole body; model_b: TR 38.901 7.6.4.2 screens.",
+    )
+    effort: Literal["tick", "fine"] = Field(
+        "tick",
+        description="How finely silhouettes are integrated: tick for runs, fine for studies of single links (10 times slower).",
+    )
+    body_scale: float = Field(
+        1.0, ge=0.3, le=3, description="Factor on the half widths of every body, for calibration against measurements."
+    )
+
+
+class RemainderConfig(_Model):
+    """The part of the channel that no followed path stands for: a Rician remainder (TR 38.901 table 7.5-6, InF)."""
+
+    enabled: bool = Field(True, description="false leaves the followed paths alone.")
+    k_db: float = Field(7.0, ge=-20, le=60, description="Mean of the Rician K factor in dB.")
+    k_sigma_db: float = Field(8.0, ge=0, le=20, description="Standard deviation of the K factor over the hall in dB.")
+    k_floor_db: float = Field(
+        -9.0,
+        ge=-40,
+        le=60,
+        description="Smallest K factor in dB: the remainder of a strong direct path is bounded by its energy.",
+    )
+    correlation_m: float = Field(10.0, ge=0.5, le=100, description="Correlation distance of the K factor in m.")
+    delay_spread_ns: float | None = Field(
+        None, ge=1, le=1000, description="Delay spread in ns; from the hall's volume and surface when absent (table 7.5-6)."
+    )
+    body_speed_mps: float = Field(
+        1.0, ge=0, le=10, description="Largest speed of the people and machines that reflect, in m/s (TR 38.901 7.6.10)."
+    )
+    moving_share: float = Field(0.2, ge=0, le=1, description="Share of the rays that are reflected by something that moves.")
+
+
+class InfConfig(_Model):
+    """The statistical indoor factory of TR 38.901 clauses 7.4.1 and 7.4.2, used with channel: statistical_inf."""
+
+    scenario: Literal["SL", "DL", "SH", "DH", "HH"] = Field(
+        "SH", description="Sparse or dense clutter, low or high TRPs; HH: both ends above the clutter."
+    )
+    clutter_density: float | None = Field(
+        None, gt=0, lt=1, description="Share of the floor that clutter covers; 0.2 (sparse) or 0.6 (dense) when absent."
+    )
+    clutter_height_m: float | None = Field(
+        None, gt=0, le=10, description="Effective height of the clutter in m; 2 (sparse) or 6 (dense) when absent."
+    )
+    clutter_size_m: float | None = Field(
+        None, gt=0, le=100, description="Typical size of the clutter in m; 10 (sparse) or 2 (dense) when absent."
+    )
 
 
 class BeamManagementConfig(_Model):
@@ -175,28 +273,82 @@ class RadioConfig(_Model):
         ("static", "reactive", "human_aware"),
         description="Policies evaluated beside it on the same footsteps.",
     )
-    carrier: CarrierConfig = Field(default_factory=CarrierConfig)
+    carrier: CarrierConfig = Field(default_factory=CarrierConfig, description="Carrier of every TRP that names none.")
+    carriers: tuple[NamedCarrierConfig, ...] = Field((), description="Further carriers; a TRP names the one it is on.")
+    channel: Literal["geometric", "statistical_inf"] = Field(
+        "geometric",
+        description="geometric: paths among the hall's walls and boxes; statistical_inf: TR 38.901 InF, for halls without them.",
+    )
+    inf: InfConfig = Field(default_factory=InfConfig, description="The statistical indoor factory.")
+    materials: tuple[MaterialOverride, ...] = Field((), description="Constants that replace those of ITU-R P.2040.")
     trps: tuple[TrpConfig, ...] = Field(min_length=1, description="Transmission points.")
-    ue: UeConfig = Field(default_factory=UeConfig)
-    paths: PathConfig = Field(default_factory=PathConfig)
-    blockage: BlockageConfig = Field(default_factory=BlockageConfig)
-    beam_management: BeamManagementConfig = Field(default_factory=BeamManagementConfig)
-    link_adaptation: LinkAdaptationConfig = Field(default_factory=LinkAdaptationConfig)
-    human_aware: HumanAwareConfig = Field(default_factory=HumanAwareConfig)
-    services: Annotated[tuple[ServiceConfig, ...], Field(min_length=1)] = Field(default_factory=_default_services)
+    ue: UeConfig = Field(default_factory=UeConfig, description="Radio of every device.")
+    paths: PathConfig = Field(default_factory=PathConfig, description="Which paths are followed.")
+    blockage: BlockageConfig = Field(default_factory=BlockageConfig, description="What moving bodies cost.")
+    remainder: RemainderConfig = Field(default_factory=RemainderConfig, description="What no followed path stands for.")
+    beam_management: BeamManagementConfig = Field(default_factory=BeamManagementConfig, description="Timers of beam management.")
+    link_adaptation: LinkAdaptationConfig = Field(
+        default_factory=LinkAdaptationConfig, description="How the MCS follows the channel."
+    )
+    human_aware: HumanAwareConfig = Field(default_factory=HumanAwareConfig, description="The forecast-driven policy.")
+    services: Annotated[tuple[ServiceConfig, ...], Field(min_length=1)] = Field(
+        default_factory=_default_services, description="Services that the devices use."
+    )
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> RadioConfig:
         for what, names in (
             ("trps", [t.name for t in self.trps]),
             ("services", [s.name for s in self.services]),
+            ("carriers", [c.name for c in self.carriers]),
+            ("materials", [m.name for m in self.materials]),
         ):
             twice = sorted({n for n in names if names.count(n) > 1})
             if twice:
                 raise ValueError(f"{what}: name {twice[0]!r} is used twice; give each its own")
         return self
 
+    @model_validator(mode="after")
+    def _carriers_exist(self) -> RadioConfig:
+        named = {c.name for c in self.carriers}
+        for trp in self.trps:
+            if trp.carrier is not None and trp.carrier not in named:
+                known = ", ".join(repr(c.name) for c in self.carriers) or "none"
+                raise ValueError(
+                    f"trps: {trp.name!r} is on carrier {trp.carrier!r}, which does not exist; carriers: {known} "
+                    "(leave the field out for the carrier section itself)"
+                )
+        used = sorted(self.used_carriers, key=lambda c: c.frequency_hz)
+        for low, high in pairwise(used):
+            if high.frequency_hz - low.frequency_hz < (low.bandwidth_hz + high.bandwidth_hz) / 2.0:
+                raise ValueError(
+                    f"carriers: {_called(low)} at {low.frequency_hz:g} Hz and {_called(high)} at {high.frequency_hz:g} Hz "
+                    "overlap; move one by their bandwidths, or put the TRPs on one carrier"
+                )
+        return self
+
+    def carrier_of(self, trp: TrpConfig) -> CarrierConfig:
+        """Return the carrier that a TRP is on."""
+        return next((c for c in self.carriers if c.name == trp.carrier), self.carrier)
+
+    @property
+    def used_carriers(self) -> tuple[CarrierConfig, ...]:
+        """Carriers with at least one TRP: the carrier section first, then the others in their order."""
+        of_trps = {trp.carrier for trp in self.trps}
+        default = (self.carrier,) if None in of_trps else ()
+        return (*default, *(c for c in self.carriers if c.name in of_trps))
+
+    @property
+    def trp_carrier(self) -> tuple[int, ...]:
+        """Index into ``used_carriers`` of each TRP's carrier."""
+        names = [c.name if isinstance(c, NamedCarrierConfig) else None for c in self.used_carriers]
+        return tuple(names.index(trp.carrier) for trp in self.trps)
+
     @property
     def policies(self) -> tuple[PolicyName, ...]:
         """Policies that are evaluated, the acting one first."""
         return (self.policy, *(p for p in self.compare if p != self.policy))
+
+
+def _called(carrier: CarrierConfig) -> str:
+    return repr(carrier.name) if isinstance(carrier, NamedCarrierConfig) else "the carrier section"

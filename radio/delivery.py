@@ -6,7 +6,6 @@ is left and are retransmitted. Both draw on the same symbols of the same RF chai
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
@@ -46,7 +45,28 @@ class Cause(IntEnum):
 CAUSES: tuple[str, ...] = tuple(c.name.lower() for c in Cause)
 
 
-@dataclass(frozen=True, slots=True)
+class _IntRow:
+    """A row of one of the integer arrays of `Delivered`."""
+
+    def __init__(self, array: str, row: int) -> None:
+        self._array, self._row = array, row
+
+    def __get__(self, delivered: Delivered, owner: type | None = None) -> IntArray:
+        row: IntArray = getattr(delivered, self._array)[self._row]
+        return row
+
+
+class _FloatRow:
+    """A row of one of the float arrays of `Delivered`."""
+
+    def __init__(self, array: str, row: int) -> None:
+        self._array, self._row = array, row
+
+    def __get__(self, delivered: Delivered, owner: type | None = None) -> FloatArray:
+        row: FloatArray = getattr(delivered, self._array)[self._row]
+        return row
+
+
 class Delivered:
     """The messages that were decided in one tick. R of them; per stream they come in the order they were sent.
 
@@ -65,36 +85,76 @@ class Delivered:
     mcs : (R,) index in TS 38.214 Table 5.1.3.1-3, -1 where nothing was sent.
     spent_dl, spent_ul : (T,) data symbols spent on each TRP over its RF chains.
     available_dl, available_ul : (T,) data symbols that there were.
+
+    Notes
+    -----
+    Kept as four arrays, of which the attributes are views: ``ints`` (RESULT_INTS, R) and ``floats`` (RESULT_FLOATS, R) with the
+    rows of ``radio.delivery_kernel``, ``spent`` and ``available`` (2, T) by direction. Nobody writes into them.
     """
 
-    stream: IntArray
-    message: IntArray
-    time_us: IntArray
-    ok: BoolArray
-    loss_probability: FloatArray
-    latency_us: IntArray
-    cause: IntArray
-    owner: IntArray
-    part: IntArray
-    sinr_db: FloatArray
-    plan_sinr_db: FloatArray
-    trp: IntArray
-    beam: IntArray
-    mcs: IntArray
-    spent_dl: IntArray
-    spent_ul: IntArray
-    available_dl: IntArray
-    available_ul: IntArray
+    __slots__ = ("available", "floats", "ints", "ok", "spent")
+    stream = _IntRow("ints", kernel.R_STREAM)
+    message = _IntRow("ints", kernel.R_MESSAGE)
+    time_us = _IntRow("ints", kernel.R_TIME)
+    latency_us = _IntRow("ints", kernel.R_LATENCY)
+    cause = _IntRow("ints", kernel.R_CAUSE)
+    owner = _IntRow("ints", kernel.R_OWNER)
+    part = _IntRow("ints", kernel.R_PART)
+    trp = _IntRow("ints", kernel.R_TRP)
+    beam = _IntRow("ints", kernel.R_BEAM)
+    mcs = _IntRow("ints", kernel.R_MCS)
+    loss_probability = _FloatRow("floats", kernel.R_LOSS)
+    sinr_db = _FloatRow("floats", kernel.R_SINR)
+    plan_sinr_db = _FloatRow("floats", kernel.R_PLAN)
+    spent_dl = _IntRow("spent", 0)
+    spent_ul = _IntRow("spent", 1)
+    available_dl = _IntRow("available", 0)
+    available_ul = _IntRow("available", 1)
+
+    def __init__(
+        self,
+        stream: IntArray,
+        message: IntArray,
+        time_us: IntArray,
+        ok: BoolArray,
+        loss_probability: FloatArray,
+        latency_us: IntArray,
+        cause: IntArray,
+        owner: IntArray,
+        part: IntArray,
+        sinr_db: FloatArray,
+        plan_sinr_db: FloatArray,
+        trp: IntArray,
+        beam: IntArray,
+        mcs: IntArray,
+        spent_dl: IntArray,
+        spent_ul: IntArray,
+        available_dl: IntArray,
+        available_ul: IntArray,
+    ) -> None:
+        self.ints: IntArray = np.array([stream, message, time_us, latency_us, cause, owner, part, trp, beam, mcs], dtype=np.int64)
+        self.floats: FloatArray = np.array([loss_probability, sinr_db, plan_sinr_db], dtype=np.float64)
+        self.ok: BoolArray = np.asarray(ok, dtype=np.bool_)
+        self.spent: IntArray = np.array([spent_dl, spent_ul], dtype=np.int64)
+        self.available: IntArray = np.array([available_dl, available_ul], dtype=np.int64)
+
+    @classmethod
+    def of_tick(cls, ints: IntArray, floats: FloatArray, ok: BoolArray, spent: IntArray, available: IntArray) -> Delivered:
+        """Return what the kernel wrote, without a copy."""
+        delivered = object.__new__(cls)
+        delivered.ints, delivered.floats, delivered.ok = ints, floats, ok
+        delivered.spent, delivered.available = spent, available
+        return delivered
 
     @property
     def load_dl(self) -> FloatArray:
         """(T,) share of the downlink symbols spent, 0 to 1."""
-        return np.asarray(self.spent_dl / self.available_dl, dtype=np.float64)
+        return np.asarray(self.spent[0] / self.available[0], dtype=np.float64)
 
     @property
     def load_ul(self) -> FloatArray:
         """(T,) share of the uplink symbols spent, 0 to 1."""
-        return np.asarray(self.spent_ul / self.available_ul, dtype=np.float64)
+        return np.asarray(self.spent[1] / self.available[1], dtype=np.float64)
 
 
 class Delivery:
@@ -108,6 +168,10 @@ class Delivery:
         message meets the same luck under each of them.
     edge_delay_us : one-way delay between TRP and application host [us].
 
+    Attributes
+    ----------
+    load_dl, load_ul : (T,) share of each TRP's symbols spent in the last tick.
+
     Notes
     -----
     Latency is arrival, processing at the sender, wait for free symbols of the TDD pattern, the symbols themselves, processing at
@@ -116,26 +180,22 @@ class Delivery:
     Of the MCS table the highest entry that meets the target block error at ``plan.sinr_*`` gives the number of symbols (two at
     least); the code rate then falls to fill them, down to MCS 0. Video is reckoned without the control margin, which
     ``plan.sinr_*`` has taken off.
+    Every TRP has the symbols, processing times and resource blocks of its own carrier; of a message with two legs each leg
+    takes the symbols that its carrier needs for the same MCS.
     """
 
     def __init__(self, config: RadioConfig, traffic: Traffic, draw_seed: int, edge_delay_us: int = EDGE_DELAY_US) -> None:
-        carrier, adaptation = config.carrier, config.link_adaptation
+        adaptation = config.link_adaptation
         self.traffic = traffic
+        n_trp = len(config.trps)
+        self.load_dl: FloatArray = np.zeros(n_trp)
+        self.load_ul: FloatArray = np.zeros(n_trp)
         self._last_ue = int(traffic.ue.max()) if traffic.n_streams else -1
         self._seed = int(draw_seed)
-        self._mu = nr.numerology(carrier.subcarrier_spacing_hz)
-        self._tdd = nr.tdd_pattern(carrier)
-        self._re_per_symbol = float(nr.resource_elements(carrier.resource_blocks, 1))
         self._penalty_db = adaptation.implementation_gap_db + adaptation.channel_estimation_loss_db
         self._margin_db = adaptation.margin_db
-        self._chains = np.array([t.rf_chains for t in config.trps], dtype=np.int64)
-        n1, n2 = nr.pdsch_processing_us(self._mu), nr.pusch_preparation_us(self._mu)
-        self._before_us = np.array([edge_delay_us + 0.5 * n2, 0.5 * n2])
-        self._after_us = np.array([0.5 * n1, 0.5 * n1 + edge_delay_us])
-        # one retransmission: decode, prepare again, and the next turn of the TDD pattern
-        self._harq_us = n1 + n2 + self._tdd.period_us
-        self._tables(adaptation.target_bler, adaptation.video_target_bler)
-        self._streams = np.zeros((kernel.STREAM_ROWS, traffic.n_streams), dtype=np.int64)
+        self._lay_grid(config, edge_delay_us)
+        self._streams: IntArray = np.zeros((kernel.STREAM_ROWS, traffic.n_streams), dtype=np.int64)
         for row, values in (
             (kernel.T_UE, traffic.ue),
             (kernel.T_DIRECTION, traffic.direction),
@@ -144,33 +204,50 @@ class Delivery:
             (kernel.T_DEADLINE, traffic.deadline_us),
             (kernel.T_BITS, traffic.bits),
             (kernel.T_VIDEO, traffic.video),
+            (kernel.T_CODED, [b + nr.crc_bits(int(b)) for b in traffic.bits]),
         ):
             self._streams[row] = values
-        self._next_message: IntArray = np.full(traffic.n_streams, -1, dtype=np.int64)
+        self._tables(adaptation.target_bler, adaptation.video_target_bler)
         self._queue_i: IntArray = np.zeros((0, kernel.QUEUE_INTS), dtype=np.int64)
         self._queue_f: FloatArray = np.zeros((0, kernel.QUEUE_FLOATS))
         self._n_queue = 0
         self._dt_us = 0
 
+    def _lay_grid(self, config: RadioConfig, edge_delay_us: int) -> None:
+        """Fill the tables of symbols and processing times, a row per TRP, by the TRP's carrier."""
+        used, of_trp = config.used_carriers, config.trp_carrier
+        self._tdd = tuple(nr.tdd_pattern(c) for c in used)
+        self._elements_of_carrier = [float(nr.resource_elements(c.resource_blocks, 1)) for c in used]
+        self._grid_i: IntArray = np.zeros((len(of_trp), kernel.GRID_INTS), dtype=np.int64)
+        self._grid_f: FloatArray = np.zeros((len(of_trp), kernel.GRID_FLOATS))
+        for t, (trp, c) in enumerate(zip(config.trps, of_trp, strict=True)):
+            tdd, mu = self._tdd[c], nr.numerology(used[c].subcarrier_spacing_hz)
+            n1, n2 = nr.pdsch_processing_us(mu), nr.pusch_preparation_us(mu)
+            # one retransmission: decode, prepare again, and the next turn of the TDD pattern
+            harq_us = n1 + n2 + tdd.period_us
+            self._grid_i[t] = (tdd.period_us, *tdd.first, *tdd.usable, c, trp.rf_chains)
+            before_us = edge_delay_us + 0.5 * n2, 0.5 * n2
+            after_us = 0.5 * n1, 0.5 * n1 + edge_delay_us
+            self._grid_f[t] = (tdd.symbol_us, self._elements_of_carrier[c], *before_us, *after_us, harq_us)
+
     def _tables(self, target_bler: float, video_target_bler: float) -> None:
         efficiency = nr.SPECTRAL_EFFICIENCY
-        payload = self.traffic.bits
-        self._k_bits = np.array([b + nr.crc_bits(int(b)) for b in payload], dtype=np.int64)
-        n_re = self._k_bits[:, None] / efficiency[None, :]
-        self._required_db = required_sinr_db(n_re, self._k_bits[:, None].astype(np.float64), target_bler) + self._penalty_db
-        symbols = np.ceil(n_re / self._re_per_symbol).astype(np.int64)
-        self._symbols = np.clip(symbols, nr.MINI_SLOT_SYMBOLS, MAX_SLOTS * nr.SYMBOLS_PER_SLOT)
+        k_bits = self._streams[kernel.T_CODED].astype(np.float64)[:, None]
+        n_re = k_bits / efficiency[None, :]
+        self._required_db = required_sinr_db(n_re, k_bits, target_bler) + self._penalty_db
+        symbols = [np.ceil(n_re / elements).astype(np.int64) for elements in self._elements_of_carrier]
+        self._symbols = np.clip(np.stack(symbols), nr.MINI_SLOT_SYMBOLS, MAX_SLOTS * nr.SYMBOLS_PER_SLOT)
         self._video_required_db = required_sinr_db(_BLOCK_BITS / efficiency, _BLOCK_BITS, video_target_bler) + self._penalty_db
 
     def _prepare(self, time_us: int, dt_us: int) -> None:
         """Size the queue and the scratch arrays for a tick length, and skip what arrived before the first tick."""
-        period = self._tdd.period_us
-        if dt_us <= 0 or dt_us % period or time_us % period:
-            raise ValueError(f"time_us {time_us}, dt_us {dt_us}: both must be whole multiples of the TDD period, {period} us")
+        for period in sorted({tdd.period_us for tdd in self._tdd}):
+            if dt_us <= 0 or dt_us % period or time_us % period:
+                raise ValueError(f"time_us {time_us}, dt_us {dt_us}: both must be whole multiples of the TDD period, {period} us")
         streams = self._streams
         interval, offset, deadline = streams[kernel.T_INTERVAL], streams[kernel.T_OFFSET], streams[kernel.T_DEADLINE]
         if self._dt_us == 0:
-            self._next_message = np.maximum(0, -((offset - time_us) // interval))
+            streams[kernel.T_NEXT] = np.maximum(0, -((offset - time_us) // interval))
         room = int(np.sum((deadline + 2 * dt_us) // interval + 2)) + self._n_queue
         queue_i = np.zeros((room, kernel.QUEUE_INTS), dtype=np.int64)
         queue_f = np.zeros((room, kernel.QUEUE_FLOATS))
@@ -179,12 +256,14 @@ class Delivery:
         self._queue_i, self._queue_f = queue_i, queue_f
         self._order = np.zeros(room, dtype=np.int64)
         self._done = np.zeros(room, dtype=np.int64)
-        self._result_i = np.zeros((room, kernel.RESULT_INTS), dtype=np.int64)
-        self._result_f = np.zeros((room, kernel.RESULT_FLOATS))
-        total = [self._tdd.symbols_in(dt_us, 0), self._tdd.symbols_in(dt_us, 1)]
-        self._used = np.zeros((len(self._chains), 2, max(total)), dtype=np.int16)
-        self._positions = np.zeros(max(total), dtype=np.int64)
-        self._available = [self._chains * n for n in total]
+        self._result_i = np.zeros((kernel.RESULT_INTS, room), dtype=np.int64)
+        self._result_f = np.zeros((kernel.RESULT_FLOATS, room))
+        self._result_ok = np.zeros(room, dtype=np.bool_)
+        periods = dt_us // self._grid_i[:, kernel.G_PERIOD]
+        total = np.stack([self._grid_i[:, kernel.G_USABLE + d] * periods for d in range(2)])
+        self._used = np.zeros((total.shape[1], 2, int(total.max())), dtype=np.int16)
+        self._positions = np.zeros(int(total.max()), dtype=np.int64)
+        self._available = total * self._grid_i[:, kernel.G_CHAINS]
         self._dt_us = dt_us
 
     def deliver(self, time_us: int, dt_us: int, plan: Plan, state: LinkState) -> Delivered:
@@ -192,14 +271,14 @@ class Delivery:
 
         Parameters
         ----------
-        time_us, dt_us : start and length of the tick [us], whole multiples of the TDD period (0.5 or 1 ms).
+        time_us, dt_us : start and length of the tick [us], whole multiples of every carrier's TDD period (0.5 or 1 ms).
         plan : what the policy ordered.
         state : true state of the plan's legs, held over the tick.
 
         Raises
         ------
         ValueError
-            If the tick does not fit the TDD period, or plan and state do not hold every UE of the traffic.
+            If the tick does not fit a TDD period, or plan and state do not hold every UE of the traffic.
         """
         if dt_us != self._dt_us:
             self._prepare(time_us, dt_us)
@@ -208,38 +287,16 @@ class Delivery:
             raise ValueError(
                 f"plan holds {n_ue} UEs and state {len(state.sinr_dl_db)}; the traffic needs both to hold the same UEs"
             )
-        n_result, self._n_queue, spent = kernel.run_tick(
-            time_us, dt_us, self._seed, self._streams, self._next_message,
-            plan.trp, plan.beam, plan.usable, plan.repetitions,
-            plan.sinr_dl_db, plan.sinr_ul_db, state.sinr_dl_db, state.sinr_ul_db, state.clear_dl_db, state.clear_ul_db,
+        self._n_queue, ints, floats, ok, spent, load = kernel.run_tick(
+            time_us, dt_us, self._seed, self._streams, self._grid_i, self._grid_f,
+            plan.trp, plan.beam, plan.usable, plan.repetitions, plan.sinr_dl_db, plan.sinr_ul_db,
+            state.sinr_dl_db, state.sinr_ul_db, state.clear_dl_db, state.clear_ul_db,
             state.quiet_dl_db, state.quiet_ul_db, state.shadow_dl_db, state.shadow_ul_db,
             state.body_loss_db, state.owner, state.part,
-            self._k_bits, self._symbols, self._required_db, self._video_required_db,
-            nr.SPECTRAL_EFFICIENCY, _BLOCK_BITS, self._re_per_symbol, self._penalty_db, self._margin_db,
-            self._chains, self._tdd.period_us, self._tdd.symbol_us, self._tdd.first, self._tdd.usable,
-            self._before_us, self._after_us, self._harq_us,
-            self._used, self._queue_i, self._queue_f, self._n_queue, self._order, self._done,
-            self._positions, self._result_i, self._result_f,
+            self._symbols, self._required_db, self._video_required_db,
+            nr.SPECTRAL_EFFICIENCY, _BLOCK_BITS, self._penalty_db, self._margin_db,
+            self._used, self._available, self._queue_i, self._queue_f, self._n_queue, self._order, self._done,
+            self._positions, self._result_i, self._result_f, self._result_ok,
         )  # fmt: skip
-        ints = self._result_i[:n_result].T.copy()
-        floats = self._result_f[:n_result].T.copy()
-        return Delivered(
-            stream=ints[kernel.R_STREAM],
-            message=ints[kernel.R_MESSAGE],
-            time_us=ints[kernel.R_TIME],
-            ok=ints[kernel.R_OK].astype(np.bool_),
-            loss_probability=floats[kernel.R_LOSS],
-            latency_us=ints[kernel.R_LATENCY],
-            cause=ints[kernel.R_CAUSE],
-            owner=ints[kernel.R_OWNER],
-            part=ints[kernel.R_PART],
-            sinr_db=floats[kernel.R_SINR],
-            plan_sinr_db=floats[kernel.R_PLAN],
-            trp=ints[kernel.R_TRP],
-            beam=ints[kernel.R_BEAM],
-            mcs=ints[kernel.R_MCS],
-            spent_dl=spent[0],
-            spent_ul=spent[1],
-            available_dl=self._available[0],
-            available_ul=self._available[1],
-        )
+        self.load_dl, self.load_ul = load[0], load[1]
+        return Delivered.of_tick(ints, floats, ok, spent, self._available)

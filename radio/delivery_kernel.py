@@ -1,22 +1,19 @@
 """Compiled inside of `radio.delivery`: symbols handed out one tick at a time, and what became of every message.
 
-Times are microseconds from the start of the tick. An *ordinal* counts the data symbols of one direction from there. A row of
-``used`` holds, per ordinal, how many of a TRP's RF chains are busy.
+Times are microseconds from the start of the tick; `radio.delivery_symbols` counts symbols and finds free ones. Every TRP has the
+symbols of its own carrier.
 """
 
 from __future__ import annotations
 
 import math
-from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 from numba import njit
 
+from radio.delivery_symbols import BusyArray, count_until, end_of, ordinal_at, reserve
 from radio.reliability import block_error_scalar
 from radio.types import BoolArray, FloatArray, IntArray
-
-BusyArray: TypeAlias = npt.NDArray[np.int16]  # cleared every tick, so small
 
 # Causes, see radio.delivery.Cause.
 _NONE, _BODY, _INTERFERENCE, _RECOVERY, _NO_RESOURCES, _ADAPTATION, _STATIC_SHADOW, _STALE_BEAM, _DECODING = range(9)
@@ -30,11 +27,18 @@ HOPELESS = 0.5
 # carried (MISSED: while its legs were interrupted; ALL: had it got every symbol of the TRP).
 STREAM, MESSAGE, ARRIVAL, BLOCKED, OWNER, PART, QUEUE_INTS = range(7)
 LEFT, CLEAR, QUIET, TRUE, SHADOW, MISSED, ALL, ALL_SHADOW, ALL_TOP, BODY_DB, QUEUE_FLOATS = range(11)
-# Columns of the results.
-(R_STREAM, R_MESSAGE, R_TIME, R_OK, R_LATENCY, R_CAUSE, R_OWNER, R_PART, R_TRP, R_BEAM, R_MCS, RESULT_INTS) = range(12)
+# Rows of the results.
+(R_STREAM, R_MESSAGE, R_TIME, R_LATENCY, R_CAUSE, R_OWNER, R_PART, R_TRP, R_BEAM, R_MCS, RESULT_INTS) = range(11)
 R_LOSS, R_SINR, R_PLAN, RESULT_FLOATS = range(4)
-# Rows of the stream table.
-(T_UE, T_DIRECTION, T_INTERVAL, T_OFFSET, T_DEADLINE, T_BITS, T_VIDEO, STREAM_ROWS) = range(8)
+# Rows of the stream table; T_NEXT is the number of the message that comes next.
+(T_UE, T_DIRECTION, T_INTERVAL, T_OFFSET, T_DEADLINE, T_BITS, T_VIDEO, T_CODED, T_NEXT, STREAM_ROWS) = range(10)
+# Columns of the tables of TRPs (T, ...). Integers: the carrier's TDD period [us], first data symbol and data symbols of each
+# direction in it, which carrier it is, RF chains. Floats: symbol duration [us], resource elements of a symbol, processing before
+# and after the symbols of each direction [us], a HARQ round trip [us].
+(G_PERIOD, G_FIRST, _FIRST_UL, G_USABLE, _USABLE_UL, G_CARRIER, G_CHAINS, GRID_INTS) = range(8)
+(G_SYMBOL, G_ELEMENTS, G_BEFORE, _BEFORE_UL, G_AFTER, _AFTER_UL, G_HARQ, GRID_FLOATS) = range(8)
+# Rows of the true quality of the legs.
+SINR, NO_BODY, NO_INTERFERENCE, PLACE, QUALITIES = range(5)
 
 
 @njit(cache=True, fastmath=False)
@@ -51,71 +55,6 @@ def uniform(seed: int, stream: int, message: int) -> float:
 
 
 @njit(cache=True, fastmath=False)
-def ordinal_at(time_us: float, period_us: int, symbol_us: float, first: int, usable: int) -> int:
-    """Return the first data symbol that starts at or after a time."""
-    if time_us <= 0.0:
-        return 0
-    period = int(time_us // period_us)
-    inside = math.ceil((time_us - period * period_us) / symbol_us - 1e-9) - first
-    if inside >= usable:
-        return (period + 1) * usable
-    return period * usable + max(inside, 0)
-
-
-@njit(cache=True, fastmath=False)
-def end_of(ordinal: int, period_us: int, symbol_us: float, first: int, usable: int) -> float:
-    """Return when a data symbol has been sent [us]."""
-    return (ordinal // usable) * period_us + (first + ordinal % usable + 1) * symbol_us
-
-
-@njit(cache=True, fastmath=False)
-def reserve(
-    used: BusyArray, chains: int, start: int, length: int, repetitions: int, last_end: float,
-    period_us: int, symbol_us: float, first: int, usable: int, positions: IntArray,
-) -> tuple[int, int, float]:  # fmt: skip
-    """Find the earliest symbols for a message's repetitions, without taking them.
-
-    A repetition of up to a slot is contiguous inside a TDD period; a longer one takes the free symbols as they come.
-
-    Returns
-    -------
-    Repetitions that end by ``last_end`` within the tick, symbols written to ``positions``, end of the last one [us].
-    """
-    total = used.size
-    contiguous = length <= min(14, usable)
-    q, count, end = start, 0, 0.0
-    for repetition in range(repetitions):
-        begin = count
-        if contiguous:
-            run = 0
-            while q < total and run < length:
-                if used[q] >= chains:
-                    run = 0
-                elif run > 0 and q % usable == 0:
-                    run = 1
-                else:
-                    run += 1
-                q += 1
-            if run == length:
-                for j in range(length):
-                    positions[count + j] = q - length + j
-                count += length
-        else:
-            while q < total and count - begin < length:
-                if used[q] < chains:
-                    positions[count] = q
-                    count += 1
-                q += 1
-        if count - begin < length:
-            return repetition, begin, end
-        finish = end_of(q - 1, period_us, symbol_us, first, usable)
-        if finish > last_end:
-            return repetition, begin, end
-        end = finish
-    return repetitions, count, end
-
-
-@njit(cache=True, fastmath=False)
 def pick_mcs(required_db: FloatArray, sinr_db: float) -> int:
     """Return the highest MCS whose required SINR is met, 0 if none is."""
     for mcs in range(required_db.size - 1, 0, -1):
@@ -125,12 +64,18 @@ def pick_mcs(required_db: FloatArray, sinr_db: float) -> int:
 
 
 @njit(cache=True, fastmath=False)
-def joint_error(sinr_db: FloatArray, repetitions: IntArray, n_re: float, k_bits: float, penalty_db: float) -> float:
-    """Return the error of both legs together: chase combining within a leg, a product over the legs that sent."""
+def joint_error(
+    first_db: float, second_db: float, first: int, second: int, n_re: FloatArray, k_bits: float, penalty_db: float
+) -> float:
+    """Return the error of both legs together: chase combining within a leg, a product over the legs that sent.
+
+    ``first``, ``second`` are the repetitions that each leg sent, ``n_re`` (2,) the resource elements of one of them.
+    """
     error = 1.0
-    for leg in range(2):
-        if repetitions[leg] > 0:
-            error *= block_error_scalar(10.0 ** (0.1 * (sinr_db[leg] - penalty_db)) * repetitions[leg], n_re, k_bits)
+    if first > 0:
+        error *= block_error_scalar(10.0 ** (0.1 * (first_db - penalty_db)) * first, n_re[0], k_bits)
+    if second > 0:
+        error *= block_error_scalar(10.0 ** (0.1 * (second_db - penalty_db)) * second, n_re[1], k_bits)
     return error
 
 
@@ -142,32 +87,38 @@ def would_survive(error: float, actual: float, draw: float) -> bool:
 
 @njit(cache=True, fastmath=False)
 def control_cause(
-    u: int, d: int, repetitions: IntArray, n_re: float, k_bits: float, penalty_db: float, error: float, draw: float,
-    robust_re: float, sinr: tuple[FloatArray, ...], clear: tuple[FloatArray, ...], quiet: tuple[FloatArray, ...],
-    shadow: tuple[FloatArray, ...],
+    quality: FloatArray, d: int, u: int, first: int, second: int, n_re: FloatArray, robust_re: FloatArray, k_bits: float,
+    penalty_db: float, error: float, draw: float,
 ) -> int:  # fmt: skip
-    """Return why a message that was sent was not decoded: the first rung of the ladder that would have carried it."""
-    if would_survive(joint_error(clear[d][u], repetitions, n_re, k_bits, penalty_db), error, draw):
+    """Return why a message that was sent was not decoded: the first rung of the ladder that would have carried it.
+
+    ``quality`` (QUALITIES, 2, U, 2) are the SINRs of the ladder, ``robust_re`` (2,) the resource elements that an MCS chosen for
+    the true SINR would have taken on each leg.
+    """
+    a, b = quality[NO_BODY, d, u, 0], quality[NO_BODY, d, u, 1]
+    if would_survive(joint_error(a, b, first, second, n_re, k_bits, penalty_db), error, draw):
         return _BODY
-    if would_survive(joint_error(quiet[d][u], repetitions, n_re, k_bits, penalty_db), error, draw):
+    a, b = quality[NO_INTERFERENCE, d, u, 0], quality[NO_INTERFERENCE, d, u, 1]
+    if would_survive(joint_error(a, b, first, second, n_re, k_bits, penalty_db), error, draw):
         return _INTERFERENCE
     if error < SURVIVES:
         return _DECODING
-    if robust_re > n_re and would_survive(joint_error(sinr[d][u], repetitions, robust_re, k_bits, penalty_db), error, draw):
-        return _ADAPTATION
-    if would_survive(joint_error(shadow[d][u], repetitions, n_re, k_bits, penalty_db), error, draw):
+    if (first > 0 and robust_re[0] > n_re[0]) or (second > 0 and robust_re[1] > n_re[1]):
+        a, b = quality[SINR, d, u, 0], quality[SINR, d, u, 1]
+        if would_survive(joint_error(a, b, first, second, robust_re, k_bits, penalty_db), error, draw):
+            return _ADAPTATION
+    a, b = quality[PLACE, d, u, 0], quality[PLACE, d, u, 1]
+    if would_survive(joint_error(a, b, first, second, n_re, k_bits, penalty_db), error, draw):
         return _STALE_BEAM
     return _STATIC_SHADOW
 
 
 @njit(cache=True, fastmath=False)
-def worst_leg(body_loss_db: FloatArray, repetitions: IntArray) -> int:
-    """Return the sending leg that bodies cost most."""
-    if repetitions[0] == 0:
+def worst_leg(first_loss_db: float, second_loss_db: float, first: int, second: int) -> int:
+    """Return the sending leg that bodies cost most; ``first``, ``second`` are the repetitions that each sent."""
+    if first == 0:
         return 1
-    if repetitions[1] > 0 and body_loss_db[1] > body_loss_db[0]:
-        return 1
-    return 0
+    return 1 if second > 0 and second_loss_db > first_loss_db else 0
 
 
 @njit(cache=True, fastmath=False)
@@ -225,50 +176,75 @@ def sort_by_deadline(queue_i: IntArray, n_queue: int, streams: IntArray, order: 
 
 
 @njit(cache=True, fastmath=False)
-def run_tick(
-    time_us: int, dt_us: int, seed: int, streams: IntArray, next_message: IntArray,
-    plan_trp: IntArray, plan_beam: IntArray, usable_leg: BoolArray, plan_repetitions: IntArray,
-    plan_dl: FloatArray, plan_ul: FloatArray, sinr_dl: FloatArray, sinr_ul: FloatArray,
-    clear_dl: FloatArray, clear_ul: FloatArray, quiet_dl: FloatArray, quiet_ul: FloatArray,
-    shadow_dl: FloatArray, shadow_ul: FloatArray,
-    body_loss_db: FloatArray, owner: IntArray, part: IntArray,
-    k_bits: IntArray, mcs_symbols: IntArray, mcs_required_db: FloatArray, video_required_db: FloatArray,
-    efficiency: FloatArray, block_bits: float, re_per_symbol: float, penalty_db: float, margin_db: float,
-    chains: IntArray, period_us: int, symbol_us: float, first: IntArray, usable: IntArray,
-    before_us: FloatArray, after_us: FloatArray, harq_us: float,
-    used: BusyArray, queue_i: IntArray, queue_f: FloatArray, n_queue: int, order: IntArray, done: IntArray,
-    positions: IntArray, result_i: IntArray, result_f: FloatArray,
-) -> tuple[int, int, IntArray]:  # fmt: skip
-    """Handle one tick; see `radio.delivery.Delivery.deliver`.
-
-    Returns
-    -------
-    Number of finished messages in ``result_*``, number still queued, symbols spent (2, T) per direction.
-    """
-    # Both directions side by side; numba types loose arrays far faster than tuples of them.
-    plan_sinr, sinr, clear = (plan_dl, plan_ul), (sinr_dl, sinr_ul), (clear_dl, clear_ul)
-    quiet, shadow = (quiet_dl, quiet_ul), (shadow_dl, shadow_ul)
-    used[:] = 0
-    spent = np.zeros((2, chains.size), dtype=np.int64)
-    n_result = 0
+def _enqueue(time_us: int, streams: IntArray, queue_i: IntArray, queue_f: FloatArray, n_queue: int) -> int:
+    """Append the messages that arrive before a time to the queue; return its new length."""
     for s in range(streams.shape[1]):
-        arrival = streams[T_OFFSET, s] + next_message[s] * streams[T_INTERVAL, s]
-        while arrival < time_us + dt_us:
+        arrival = streams[T_OFFSET, s] + streams[T_NEXT, s] * streams[T_INTERVAL, s]
+        while arrival < time_us:
             queue_i[n_queue, :] = 0
             queue_f[n_queue, :] = 0.0
             queue_i[n_queue, STREAM] = s
-            queue_i[n_queue, MESSAGE] = next_message[s]
+            queue_i[n_queue, MESSAGE] = streams[T_NEXT, s]
             queue_i[n_queue, ARRIVAL] = arrival
             queue_i[n_queue, OWNER] = -1
             queue_i[n_queue, PART] = -1
             queue_f[n_queue, LEFT] = streams[T_BITS, s]
             n_queue += 1
-            next_message[s] += 1
+            streams[T_NEXT, s] += 1
             arrival += streams[T_INTERVAL, s]
+    return n_queue
+
+
+@njit(cache=True, fastmath=False)
+def _gather(
+    sinr_dl: FloatArray, sinr_ul: FloatArray, clear_dl: FloatArray, clear_ul: FloatArray,
+    quiet_dl: FloatArray, quiet_ul: FloatArray, shadow_dl: FloatArray, shadow_ul: FloatArray,
+) -> FloatArray:  # fmt: skip
+    """Lay the SINRs of the ladder side by side, (QUALITIES, 2, U, 2)."""
+    n_ue = sinr_dl.shape[0]
+    quality = np.empty((QUALITIES, 2, n_ue, 2))
+    for u in range(n_ue):
+        for leg in range(2):
+            quality[SINR, 0, u, leg], quality[SINR, 1, u, leg] = sinr_dl[u, leg], sinr_ul[u, leg]
+            quality[NO_BODY, 0, u, leg], quality[NO_BODY, 1, u, leg] = clear_dl[u, leg], clear_ul[u, leg]
+            quality[NO_INTERFERENCE, 0, u, leg], quality[NO_INTERFERENCE, 1, u, leg] = quiet_dl[u, leg], quiet_ul[u, leg]
+            quality[PLACE, 0, u, leg], quality[PLACE, 1, u, leg] = shadow_dl[u, leg], shadow_ul[u, leg]
+    return quality
+
+
+@njit(cache=True, fastmath=False)
+def run_tick(
+    time_us: int, dt_us: int, seed: int, streams: IntArray, grid_i: IntArray, grid_f: FloatArray,
+    plan_trp: IntArray, plan_beam: IntArray, usable_leg: BoolArray, plan_repetitions: IntArray,
+    plan_dl: FloatArray, plan_ul: FloatArray, sinr_dl: FloatArray, sinr_ul: FloatArray,
+    clear_dl: FloatArray, clear_ul: FloatArray, quiet_dl: FloatArray, quiet_ul: FloatArray,
+    shadow_dl: FloatArray, shadow_ul: FloatArray,
+    body_loss_db: FloatArray, owner: IntArray, part: IntArray,
+    mcs_symbols: IntArray, mcs_required_db: FloatArray, video_required_db: FloatArray,
+    efficiency: FloatArray, block_bits: float, penalty_db: float, margin_db: float,
+    used: BusyArray, available: IntArray, queue_i: IntArray, queue_f: FloatArray, n_queue: int, order: IntArray, done: IntArray,
+    positions: IntArray, result_i: IntArray, result_f: FloatArray, result_ok: BoolArray,
+) -> tuple[int, IntArray, FloatArray, BoolArray, IntArray, FloatArray]:  # fmt: skip
+    """Handle one tick; see `radio.delivery.Delivery.deliver`.
+
+    ``mcs_symbols`` (C, N, MCS) counts the symbols of a message on each carrier; ``available`` (2, T) the symbols of the tick.
+
+    Returns
+    -------
+    Number of messages still queued; integers (RESULT_INTS, R), floats (RESULT_FLOATS, R) and success (R,) of finished messages;
+    symbols spent (2, T) per direction, and their share of the available ones.
+    """
+    quality = _gather(sinr_dl, sinr_ul, clear_dl, clear_ul, quiet_dl, quiet_ul, shadow_dl, shadow_ul)
+    busy = used.reshape(used.size)  # flat, so that the compiler clears it at once
+    busy[:] = 0
+    n_trp = grid_i.shape[0]
+    spent = np.zeros((2, n_trp), dtype=np.int64)
+    n_result = 0
+    n_queue = _enqueue(time_us + dt_us, streams, queue_i, queue_f, n_queue)
     sort_by_deadline(queue_i, n_queue, streams, order)
     done[:n_queue] = 0
-    sent = np.zeros(2, dtype=np.int64)
-    ends = np.zeros(2)
+    sent, per_leg = np.zeros(2, dtype=np.int64), np.zeros((3, 2))
+    ends, n_re, robust_re = per_leg[0], per_leg[1], per_leg[2]
     for video in range(2):  # control first, frames by what is left
         for place in range(n_queue):
             i = order[place]
@@ -276,36 +252,46 @@ def run_tick(
             if streams[T_VIDEO, s] != video:
                 continue
             u, d = streams[T_UE, s], streams[T_DIRECTION, s]
+            k_bits = float(streams[T_CODED, s])
             arrival = queue_i[i, ARRIVAL] - time_us
-            last_end = arrival + streams[T_DEADLINE, s] - after_us[d] - video * harq_us
-            start = ordinal_at(arrival + before_us[d], period_us, symbol_us, first[d], usable[d])
-            total = usable[d] * (dt_us // period_us)
-            last_chance = last_end <= dt_us
             draw = uniform(seed, s, queue_i[i, MESSAGE])
             error, latency, cause, leg, mcs = 1.0, -1.0, _NONE, 0, -1
             guilty = False
             leg_usable = False
+            last_end = -np.inf  # on the leg that has longest
             for j in range(2):
-                if plan_trp[u, j] >= 0 and usable_leg[u, j]:
+                t = plan_trp[u, j]
+                if t >= 0 and usable_leg[u, j]:
                     if not leg_usable:
                         leg = j
                     leg_usable = True
+                    last_end = max(
+                        last_end, arrival + streams[T_DEADLINE, s] - grid_f[t, G_AFTER + d] - video * grid_f[t, G_HARQ]
+                    )
+            home = max(plan_trp[u, leg], 0)
+            if not leg_usable or video:  # a frame has one leg
+                last_end = arrival + streams[T_DEADLINE, s] - grid_f[home, G_AFTER + d] - video * grid_f[home, G_HARQ]
+            last_chance = last_end <= dt_us
             if not leg_usable and last_end > 0.0:
                 queue_i[i, BLOCKED] = 1
-            reckoned = plan_sinr[d][u]
+            reckoned = plan_ul[u] if d else plan_dl[u]
             if video == 0:
                 mcs = pick_mcs(mcs_required_db[s], reckoned)
-                length = mcs_symbols[s, mcs]
-                n_re = min(length * re_per_symbol, k_bits[s] / efficiency[0])
                 for j in range(2):
                     sent[j] = 0
                     t = plan_trp[u, j]
                     if t < 0 or not usable_leg[u, j]:
                         continue
-                    row = used[t, d, :total]
+                    period_us, symbol_us = grid_i[t, G_PERIOD], grid_f[t, G_SYMBOL]
+                    first, usable = grid_i[t, G_FIRST + d], grid_i[t, G_USABLE + d]
+                    length = mcs_symbols[grid_i[t, G_CARRIER], s, mcs]
+                    n_re[j] = min(length * grid_f[t, G_ELEMENTS], k_bits / efficiency[0])
+                    start = ordinal_at(arrival + grid_f[t, G_BEFORE + d], period_us, symbol_us, first, usable)
+                    row = used[t, d, : usable * (dt_us // period_us)]
                     count, n_positions, end = reserve(
-                        row, chains[t], start, length, plan_repetitions[u], last_end,
-                        period_us, symbol_us, first[d], usable[d], positions,
+                        row, grid_i[t, G_CHAINS], start, length, plan_repetitions[u],
+                        arrival + streams[T_DEADLINE, s] - grid_f[t, G_AFTER + d],
+                        period_us, symbol_us, first, usable, positions,
                     )  # fmt: skip
                     if count == 0 or (count < plan_repetitions[u] and not last_chance):
                         continue
@@ -313,86 +299,89 @@ def run_tick(
                         row[positions[n]] += 1
                     spent[d, t] += n_positions
                     sent[j] = count
-                    ends[j] = end
+                    ends[j] = end + grid_f[t, G_AFTER + d]
                 if sent[0] + sent[1] == 0:
                     if not last_chance:
                         continue
                     cause = _RECOVERY if queue_i[i, BLOCKED] > 0 else _NO_RESOURCES
-                    shorter = mcs_symbols[s, pick_mcs(mcs_required_db[s], clear[d][u, leg])] < length
+                    symbols = mcs_symbols[grid_i[home, G_CARRIER], s]
+                    shorter = symbols[pick_mcs(mcs_required_db[s], quality[NO_BODY, d, u, leg])] < symbols[mcs]
                     guilty = cause == _RECOVERY or (shorter and body_loss_db[u, leg] >= BODY_COUNTS_DB)
                 else:
-                    error = joint_error(sinr[d][u], sent, n_re, k_bits[s], penalty_db)
+                    a, b = quality[SINR, d, u, 0], quality[SINR, d, u, 1]
+                    error = joint_error(a, b, sent[0], sent[1], n_re, k_bits, penalty_db)
                     # the draw decides leg by leg: the first fails below its own error, both below the product
                     leg = 0 if sent[0] > 0 else 1
                     end = ends[leg]
-                    if sent[0] > 0 and sent[1] > 0:
-                        sent_second = sent[1]
-                        sent[1] = 0
-                        if draw < joint_error(sinr[d][u], sent, n_re, k_bits[s], penalty_db):
-                            end = ends[1]
-                        sent[1] = sent_second
-                    latency = end + after_us[d] - arrival
+                    if sent[0] > 0 and sent[1] > 0 and draw < joint_error(a, b, sent[0], 0, n_re, k_bits, penalty_db):
+                        end = ends[1]
+                    latency = end - arrival
                     if draw < error:
-                        best = sinr[d][u, 0] if sent[0] > 0 else sinr[d][u, 1]
-                        if sent[1] > 0 and sinr[d][u, 1] > best:
-                            best = sinr[d][u, 1]
-                        robust = mcs_symbols[s, pick_mcs(mcs_required_db[s], best)]
-                        robust_re = min(robust * re_per_symbol, k_bits[s] / efficiency[0])
-                        cause = control_cause(
-                            u, d, sent, n_re, k_bits[s], penalty_db, error, draw, robust_re, sinr, clear, quiet, shadow
-                        )
+                        best = a if sent[0] > 0 else b
+                        if sent[1] > 0 and b > best:
+                            best = b
+                        robust = pick_mcs(mcs_required_db[s], best)
+                        for j in range(2):
+                            if sent[j] > 0:
+                                t = plan_trp[u, j]
+                                symbols_re = mcs_symbols[grid_i[t, G_CARRIER], s, robust] * grid_f[t, G_ELEMENTS]
+                                robust_re[j] = min(symbols_re, k_bits / efficiency[0])
+                        cause = control_cause(quality, d, u, sent[0], sent[1], n_re, robust_re, k_bits, penalty_db, error, draw)
                         guilty = cause == _BODY
-                    if sent[0] + sent[1] > 0 and guilty:
-                        leg = worst_leg(body_loss_db[u], sent)
+                    if guilty:
+                        leg = worst_leg(body_loss_db[u, 0], body_loss_db[u, 1], sent[0], sent[1])
                 if guilty:
                     queue_i[i, OWNER] = owner[u, leg]
                     queue_i[i, PART] = part[u, leg]
             else:
                 t = plan_trp[u, leg]
-                window_end = min(last_end, float(dt_us))
+                elements, harq_us = grid_f[home, G_ELEMENTS], grid_f[home, G_HARQ]
+                period_us, symbol_us = grid_i[home, G_PERIOD], grid_f[home, G_SYMBOL]
+                first, usable, chains = grid_i[home, G_FIRST + d], grid_i[home, G_USABLE + d], grid_i[home, G_CHAINS]
+                total = usable * (dt_us // period_us)
+                true_db, clear_db = quality[SINR, d, u, leg], quality[NO_BODY, d, u, leg]
+                quiet_db, place_db = quality[NO_INTERFERENCE, d, u, leg], quality[PLACE, d, u, leg]
                 need, limit = total + 1, total
                 bits_per_symbol, residual = 0.0, 1.0
                 if leg_usable:
                     mcs = pick_mcs(video_required_db, reckoned + margin_db)
-                    bits_per_symbol, residual = video_rate(
-                        sinr[d][u, leg], mcs, efficiency, re_per_symbol, block_bits, penalty_db
-                    )
+                    bits_per_symbol, residual = video_rate(true_db, mcs, efficiency, elements, block_bits, penalty_db)
                     if bits_per_symbol * total >= queue_f[i, LEFT]:
                         need = math.ceil(queue_f[i, LEFT] / bits_per_symbol)
                     if residual > HOPELESS:
-                        limit = usable[d] * math.ceil(harq_us / period_us)
-                window, offered, taken = 0, 0, 0
+                        limit = usable * math.ceil(harq_us / period_us)
                 if t >= 0:
-                    for q in range(start, total):
-                        finish = end_of(q, period_us, symbol_us, first[d], usable[d])
-                        if finish > window_end:
-                            break
-                        window += 1
-                        if used[t, d, q] >= chains[t]:
+                    start = ordinal_at(arrival + grid_f[t, G_BEFORE + d], period_us, symbol_us, first, usable)
+                    stop = count_until(min(last_end, float(dt_us)), total, period_us, symbol_us, first, usable)
+                    window, offered, taken = max(stop - start, 0), 0, 0
+                    row = used[t, d]
+                    for q in range(start, stop):
+                        if row[q] >= chains:
                             continue
                         offered += 1
                         if leg_usable and taken < limit:
-                            used[t, d, q] += 1
-                            spent[d, t] += 1
+                            row[q] += 1
                             taken += 1
                             if taken >= need:
-                                latency = finish + harq_us + after_us[d] - arrival
+                                finish = end_of(q, period_us, symbol_us, first, usable)
+                                latency = finish + harq_us + grid_f[t, G_AFTER + d] - arrival
+                                window = q - start + 1
                                 break
+                    spent[d, t] += taken
                     queue_f[i, LEFT] -= taken * bits_per_symbol
-                    clear_rate = ideal_rate(clear[d][u, leg], video_required_db, efficiency, re_per_symbol)
-                    true_rate = ideal_rate(sinr[d][u, leg], video_required_db, efficiency, re_per_symbol)
-                    quiet_rate = ideal_rate(quiet[d][u, leg], video_required_db, efficiency, re_per_symbol)
-                    shadow_rate = ideal_rate(shadow[d][u, leg], video_required_db, efficiency, re_per_symbol)
+                    clear_rate = ideal_rate(clear_db, video_required_db, efficiency, elements)
+                    true_rate = ideal_rate(true_db, video_required_db, efficiency, elements)
+                    place_rate = ideal_rate(place_db, video_required_db, efficiency, elements)
                     if leg_usable:
                         queue_f[i, CLEAR] += offered * clear_rate
-                        queue_f[i, QUIET] += offered * quiet_rate
+                        queue_f[i, QUIET] += offered * ideal_rate(quiet_db, video_required_db, efficiency, elements)
                         queue_f[i, TRUE] += offered * true_rate
-                        queue_f[i, SHADOW] += offered * shadow_rate
+                        queue_f[i, SHADOW] += offered * place_rate
                     else:
                         queue_f[i, MISSED] += offered * clear_rate
                     queue_f[i, ALL] += window * true_rate
-                    queue_f[i, ALL_SHADOW] += window * shadow_rate
-                    queue_f[i, ALL_TOP] += window * efficiency[efficiency.size - 1] * re_per_symbol
+                    queue_f[i, ALL_SHADOW] += window * place_rate
+                    queue_f[i, ALL_TOP] += window * efficiency[efficiency.size - 1] * elements
                     if window > 0 and body_loss_db[u, leg] > queue_f[i, BODY_DB] and owner[u, leg] >= 0:
                         queue_f[i, BODY_DB] = body_loss_db[u, leg]
                         queue_i[i, OWNER] = owner[u, leg]
@@ -400,8 +389,8 @@ def run_tick(
                 if latency >= 0.0:
                     error = residual
                     if draw < residual:
-                        clear_residual = video_rate(clear[d][u, leg], mcs, efficiency, re_per_symbol, block_bits, penalty_db)[1]
-                        quiet_residual = video_rate(quiet[d][u, leg], mcs, efficiency, re_per_symbol, block_bits, penalty_db)[1]
+                        clear_residual = video_rate(clear_db, mcs, efficiency, elements, block_bits, penalty_db)[1]
+                        quiet_residual = video_rate(quiet_db, mcs, efficiency, elements, block_bits, penalty_db)[1]
                         if would_survive(clear_residual, residual, draw):
                             cause = _BODY
                         elif would_survive(quiet_residual, residual, draw):
@@ -415,20 +404,20 @@ def run_tick(
                 guilty = cause == _BODY or cause == _RECOVERY or (cause == _NO_RESOURCES and queue_f[i, ALL] < streams[T_BITS, s])
             ok = latency >= 0.0 and draw >= error
             done[i] = 1
-            result_i[n_result, R_STREAM] = s
-            result_i[n_result, R_MESSAGE] = queue_i[i, MESSAGE]
-            result_i[n_result, R_TIME] = queue_i[i, ARRIVAL]
-            result_i[n_result, R_OK] = 1 if ok else 0
-            result_i[n_result, R_LATENCY] = math.ceil(latency) if ok else -1
-            result_i[n_result, R_CAUSE] = _NONE if ok else cause
-            result_i[n_result, R_OWNER] = queue_i[i, OWNER] if guilty and not ok else -1
-            result_i[n_result, R_PART] = queue_i[i, PART] if guilty and not ok else -1
-            result_i[n_result, R_TRP] = plan_trp[u, leg]
-            result_i[n_result, R_BEAM] = plan_beam[u, leg]
-            result_i[n_result, R_MCS] = mcs
-            result_f[n_result, R_LOSS] = error
-            result_f[n_result, R_SINR] = sinr[d][u, leg]
-            result_f[n_result, R_PLAN] = reckoned
+            result_ok[n_result] = ok
+            result_i[R_STREAM, n_result] = s
+            result_i[R_MESSAGE, n_result] = queue_i[i, MESSAGE]
+            result_i[R_TIME, n_result] = queue_i[i, ARRIVAL]
+            result_i[R_LATENCY, n_result] = math.ceil(latency) if ok else -1
+            result_i[R_CAUSE, n_result] = _NONE if ok else cause
+            result_i[R_OWNER, n_result] = queue_i[i, OWNER] if guilty and not ok else -1
+            result_i[R_PART, n_result] = queue_i[i, PART] if guilty and not ok else -1
+            result_i[R_TRP, n_result] = plan_trp[u, leg]
+            result_i[R_BEAM, n_result] = plan_beam[u, leg]
+            result_i[R_MCS, n_result] = mcs
+            result_f[R_LOSS, n_result] = error
+            result_f[R_SINR, n_result] = quality[SINR, d, u, leg]
+            result_f[R_PLAN, n_result] = reckoned
             n_result += 1
     kept = 0
     for i in range(n_queue):
@@ -437,4 +426,18 @@ def run_tick(
                 queue_i[kept, :] = queue_i[i, :]
                 queue_f[kept, :] = queue_f[i, :]
             kept += 1
-    return n_result, kept, spent
+    load = np.empty((2, n_trp))
+    for d in range(2):
+        for t in range(n_trp):
+            load[d, t] = spent[d, t] / available[d, t]
+    ints, floats = np.empty((RESULT_INTS, n_result), np.int64), np.empty((RESULT_FLOATS, n_result))
+    ok_rows = np.empty(n_result, np.bool_)
+    for i in range(n_result):
+        ok_rows[i] = result_ok[i]
+    for row_i in range(RESULT_INTS):
+        for i in range(n_result):
+            ints[row_i, i] = result_i[row_i, i]
+    for row_i in range(RESULT_FLOATS):
+        for i in range(n_result):
+            floats[row_i, i] = result_f[row_i, i]
+    return kept, ints, floats, ok_rows, spent, load

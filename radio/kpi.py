@@ -17,6 +17,7 @@ from scipy.stats import beta
 from radio.delivery import CAUSES, Delivered
 from radio.kpi_kernels import (
     BINS_PER_E,
+    COUNTS,
     DOWN,
     DOWN_COUNTED,
     ENTRIES,
@@ -26,9 +27,10 @@ from radio.kpi_kernels import (
     LOSS,
     LOST,
     MESSAGES,
+    SECOND_LEGS,
     SUMS,
+    SWITCHES,
     accumulate,
-    count_use,
 )
 from radio.traffic import Traffic
 from radio.types import FloatArray, IntArray, Plan
@@ -85,31 +87,23 @@ class KpiAccumulator:
         self._causes: IntArray = np.zeros((n_services, len(CAUSES)), dtype=np.int64)
         self._ticks = 0
         self._load_sum: FloatArray = np.zeros((2, 0))
-        self._switches = 0
-        self._second_legs = 0
+        self._counts: IntArray = np.zeros(COUNTS, dtype=np.int64)
         self._last_leg: IntArray = _NO_LEGS
 
     def add(self, delivered: Delivered, plan: Plan | None = None) -> None:
         """Add the finished messages of a tick, and the plan's beams to the count of switches."""
-        if delivered.stream.size:
-            while not accumulate(
-                delivered.stream, delivered.ok, delivered.loss_probability, delivered.latency_us, delivered.cause,
-                delivered.time_us, self._block_us, self._traffic.service, self._traffic.survival,
-                self._history, self._seen, self._bad_run, self._units, self._latency, self._causes,
-            ):  # fmt: skip
-                self._merge_blocks()
         if not self._ticks:
-            self._load_sum = np.zeros((2, len(delivered.spent_dl)))
+            self._load_sum = np.zeros((2, delivered.spent.shape[1]))
         self._ticks += 1
         trp, beam = (_NO_LEGS, _NO_LEGS) if plan is None else (plan.trp, plan.beam)
-        if plan is not None and not len(self._last_leg):
-            self._last_leg = np.stack((plan.trp[:, 0], plan.beam[:, 0]), axis=1)
-        switches, seconds = count_use(
-            delivered.spent_dl, delivered.spent_ul, delivered.available_dl, delivered.available_ul, self._load_sum,
-            trp, beam, self._last_leg,
-        )  # fmt: skip
-        self._switches += switches
-        self._second_legs += seconds
+        if len(self._last_leg) != len(trp) and plan is not None:
+            self._last_leg = np.stack((trp[:, 0], beam[:, 0]), axis=1)
+        while not accumulate(
+            delivered.ints, delivered.floats, delivered.ok, self._block_us, self._traffic.service, self._traffic.survival,
+            self._history, self._seen, self._bad_run, self._units, self._latency, self._causes,
+            delivered.spent, delivered.available, self._load_sum, trp, beam, self._last_leg, self._counts,
+        ):  # fmt: skip
+            self._merge_blocks()
 
     def running(self) -> tuple[Running, ...]:
         """Return the conditional expectations of every service so far, for displays."""
@@ -160,8 +154,8 @@ class KpiAccumulator:
                 "downlink_share": [float(x) for x in loads[0]],
                 "uplink_share": [float(x) for x in loads[1]],
                 "mean_share": float(loads.mean()) if loads.size else 0.0,
-                "beam_switches": self._switches,
-                "second_leg_share": self._second_legs / (ticks * n_ue) if n_ue else 0.0,
+                "beam_switches": int(self._counts[SWITCHES]),
+                "second_leg_share": int(self._counts[SECOND_LEGS]) / (ticks * n_ue) if n_ue else 0.0,
             },
         }
 

@@ -5,20 +5,43 @@ A ``Channel`` is made once from the configuration and the hall, and is then aske
     paths = channel.paths(ues)
     blockage = channel.blockage(paths, blockers, ues)
     sweep = channel.sweep(paths, ues, blockage.loss_db, time_us)       # what a network measures
-    state = channel.state(paths, ues, blockage, plan, load_dl, load_ul, empty)    # what a network's plan meets
+    state = channel.state(paths, ues, blockage, plan, load_dl, load_ul, empty, time_us=time_us)    # what a plan meets
+
+TRPs are on one of the configuration's carriers each; TRPs of different carriers do not hear each other.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import math
+from collections.abc import Sequence
+
 import numpy as np
 
-from radio.antennas import factors_kernel, panel_axes, ue_sectors
+from radio.antennas import factors_kernel, panel_axes, ue_antenna
 from radio.blockage import blockage_db
 from radio.config import RadioConfig
-from radio.geometry import SPEED_OF_LIGHT_MPS, Hall, PreparedHall, prepare_hall
-from radio.links_kernels import shadow_kernel, state_kernel, sweep_kernel
-from radio.paths import NO_PATHS, compute_paths
-from radio.types import Blockage, Blockers, FloatArray, LinkState, Paths, Plan, Sweep, Ues
+from radio.geometry import Hall, PreparedHall, prepare_hall
+from radio.inf import StatisticalInf
+from radio.legs import LegTable
+from radio.links_kernels import shadow_kernel, states_kernel, sweep_kernel
+from radio.materials import VACUUM_PERMITTIVITY_F_PER_M
+from radio.paths import NO_PATHS, PathFinder
+from radio.remainder import Remainder, rician_k_field
+from radio.types import (
+    SPEED_OF_LIGHT_MPS,
+    Blockage,
+    Blockers,
+    BoolArray,
+    ComplexArray,
+    FloatArray,
+    IntArray,
+    LinkState,
+    Paths,
+    Plan,
+    Sweep,
+    Ues,
+)
 
 BOLTZMANN_J_PER_K = 1.380649e-23
 NOISE_TEMPERATURE_K = 290.0
@@ -35,65 +58,115 @@ class Channel:
     ----------
     config : the radio section of a scenario.
     hall : the hall.
+    seed : seed of what is drawn: the remainder's K factors and phases, the statistical channel's fading.
 
     Attributes
     ----------
-    config, hall, prepared : configuration, hall, and the hall's facets at the carrier frequency.
-    wavelength_m : carrier wavelength [m].
+    config, hall, prepared : configuration, hall, and the hall's facets at the carriers' frequencies.
+    trp_carrier : (T,) index of each TRP's carrier among ``config.used_carriers``.
+    wavelength_m : (T,) wavelength of each TRP's carrier [m].
     n_trp, n_beams, n_sectors : T, B (of the largest panel; a smaller panel's missing beams have no gain) and S.
     trp_position_m : (T, 3) TRPs [m].
     beams_of_trp : (T,) beams of each TRP's own codebook.
-    noise_dl_w : noise of a UE's receiver over the carrier, k T B times its noise figure [W].
+    noise_dl_w : (T,) noise of a UE's receiver over each TRP's carrier, k T B times its noise figure [W].
     noise_ul_w : (T,) the same of the TRPs' receivers [W].
 
     Raises
     ------
     ValueError
-        If a TRP lies outside the hall or inside a box, or a material is unknown or undefined at the carrier frequency.
+        If a TRP lies outside the hall or inside a box, or a material is unknown or undefined at a carrier's frequency.
     """
 
     config: RadioConfig
     hall: Hall
     prepared: PreparedHall
 
-    def __init__(self, config: RadioConfig, hall: Hall) -> None:
+    def __init__(self, config: RadioConfig, hall: Hall, seed: int = 0) -> None:
         self.config = config
         self.hall = hall
         _check_trps(config, hall)
-        self.prepared = prepare_hall(hall, config.carrier.frequency_hz)
-        self.wavelength_m = self.prepared.wavelength_m
-        self.trp_position_m = np.array([t.position_m for t in config.trps], dtype=np.float64)
-        self.n_trp = len(config.trps)
-        self.n_sectors = ue_sectors(config.ue.antenna)
-        self._axes = np.stack([panel_axes(t.azimuth_deg, t.downtilt_deg) for t in config.trps])
-        self._rows = np.array([t.panel.rows for t in config.trps], dtype=np.int64)
-        self._columns = np.array([t.panel.columns for t in config.trps], dtype=np.int64)
+        trps = config.trps
+        carriers = tuple(config.carrier_of(t) for t in trps)
+        self.n_trp = len(trps)
+        self.trp_carrier: IntArray = np.array(config.trp_carrier, dtype=np.int64)
+        self.wavelength_m: FloatArray = np.array([SPEED_OF_LIGHT_MPS / c.frequency_hz for c in carriers])
+        self.trp_position_m = np.array([t.position_m for t in trps], dtype=np.float64)
+        self.prepared = _prepare(config, hall)
+
+        self._ue = ue_antenna(config.ue)
+        self.n_sectors = self._ue.n_sectors
+        self._axes = np.stack([panel_axes(t.azimuth_deg, t.downtilt_deg) for t in trps])
+        self._rows = np.array([t.panel.rows for t in trps], dtype=np.int64)
+        self._columns = np.array([t.panel.columns for t in trps], dtype=np.int64)
+        self._trp_field = 10.0 ** (np.array([t.gain_offset_db for t in trps]) / 20.0)
         self.beams_of_trp = self._rows * self._columns
         self.n_beams = int(self.beams_of_trp.max())
-        thermal_w = BOLTZMANN_J_PER_K * NOISE_TEMPERATURE_K * config.carrier.bandwidth_hz
-        self.noise_dl_w = thermal_w * 10.0 ** (config.ue.noise_figure_db / 10.0)
-        self.noise_ul_w = thermal_w * 10.0 ** (np.array([t.noise_figure_db for t in config.trps]) / 10.0)
-        self._tx_dl_w = 10.0 ** ((np.array([t.tx_power_dbm for t in config.trps]) - 30.0) / 10.0)
-        self._tx_ul_w = 10.0 ** ((config.ue.tx_power_dbm - 30.0) / 10.0)
+
+        thermal_w = BOLTZMANN_J_PER_K * NOISE_TEMPERATURE_K * np.array([c.bandwidth_hz for c in carriers])
+        self.noise_dl_w: FloatArray = thermal_w * 10.0 ** (config.ue.noise_figure_db / 10.0)
+        self.noise_ul_w: FloatArray = thermal_w * 10.0 ** (np.array([t.noise_figure_db for t in trps]) / 10.0)
+        self._tx_dl_w = 10.0 ** ((np.array([t.tx_power_dbm for t in trps]) - 30.0) / 10.0)
+        self._tx_ul_w = float(10.0 ** ((config.ue.tx_power_dbm - 30.0) / 10.0))
         self._evm2 = (config.ue.evm_percent / 100.0) ** 2
-        # Tones at the centres of equal slices of the channel, as wave numbers relative to the carrier's.
-        step_hz = config.carrier.bandwidth_hz / config.paths.tones
-        self._tone_step = 2.0 * np.pi * step_hz / SPEED_OF_LIGHT_MPS
-        self._tone_first = 2.0 * np.pi * (step_hz - config.carrier.bandwidth_hz) / 2.0 / SPEED_OF_LIGHT_MPS
+
+        # Tones at the centres of equal slices of the channel, relative to the carrier.
+        n_tones = [c.tones or config.paths.tones for c in carriers]
+        step_hz = np.array([c.bandwidth_hz / n for c, n in zip(carriers, n_tones, strict=True)])
+        first_hz = np.array([(s - c.bandwidth_hz) / 2.0 for c, s in zip(carriers, step_hz, strict=True)])
+        self._figures = np.column_stack(
+            [self._tx_dl_w, self.noise_dl_w, self.noise_ul_w, first_hz / SPEED_OF_LIGHT_MPS, step_hz / SPEED_OF_LIGHT_MPS]
+        )
+        self._counts = np.column_stack([self._columns, self.beams_of_trp, self.trp_carrier, n_tones]).astype(np.int64)
+
+        k_field = rician_k_field(config.remainder, hall.size_m, self.n_trp, seed)
+        statistical = config.channel == "statistical_inf"
+        slant_deg = np.array([t.polarisation_deg - config.ue.polarisation_deg for t in trps])
+        limits = config.paths
+        self._finder: PathFinder | StatisticalInf
+        if statistical:
+            self._finder = StatisticalInf(config, hall.size_m, self.trp_position_m, carriers, slant_deg, seed, k_field)
+        else:
+            self._finder = PathFinder(
+                self.prepared,
+                self.trp_position_m,
+                trp_carrier=config.trp_carrier,
+                trp_slant_rad=[math.radians(t.polarisation_deg) for t in trps],
+                ue_slant_rad=math.radians(config.ue.polarisation_deg),
+                max_paths=limits.max_paths,
+                reach_db=limits.reach_db,
+                max_order=limits.max_order,
+            )
+        self._remainder: Remainder | None = None
+        if config.remainder.enabled:
+            self._remainder = Remainder(
+                config.remainder, hall, self.trp_position_m, self._axes, self._trp_field**2, slant_deg, carriers, self._ue,
+                seed, of_path=statistical, k_field=k_field,
+            )  # fmt: skip
+            tone_hz = first_hz[:, None] + step_hz[:, None] * np.arange(max(n_tones), dtype=np.float64)
+            self._tone_turns = self._remainder.tone_turns(tone_hz)
+
         # What several calls of one tick share, kept for the last inputs; structs are frozen, so identity is enough.
-        self._last_paths: tuple[FloatArray, Paths] | None = None
+        self._current: Paths = NO_PATHS  # the paths to remember
         self._factors_of: list[tuple[Paths, Ues, _Factors]] = []
         self._last_factors: tuple[Paths, FloatArray, _Factors] = (NO_PATHS, np.zeros(0), (np.zeros((0, 1)),) * 3)
-        self._power_of: tuple[Paths, Blockage, FloatArray, FloatArray] | None = None
+        self._diffuse_of: list[tuple[Paths, Ues, FloatArray, IntArray]] = []
+        self._last_blockage: tuple[Paths, Blockage] | None = None
         self._shadow_of: tuple[Sweep, FloatArray, FloatArray] | None = None
         self._empty_of: tuple[Paths, Ues, Sweep] | None = None
+        self._table = LegTable(0, 0, 0, 0, 1)
+        self._table_of: tuple[Paths, Blockage, Ues, int] | None = None
+        self._power: FloatArray = np.zeros(0)
 
-    def paths(self, ues: Ues) -> Paths:
+    def paths(self, ues: Ues, needed: BoolArray | None = None, *, remember: bool = True) -> Paths:
         """Propagation paths between every TRP and every UE.
 
         Parameters
         ----------
         ues : UEs at one instant. One that is outside the hall or inside a box has no path.
+        needed : (U * T,) links whose paths have to be those of this instant, None for all. The others may be those of the last
+            call, see ``radio.paths.PathFinder.find``; the statistical channel finds all.
+        remember : False for a glance ahead, which leaves no trace in what the next calls keep from the last one: paths, and the
+            antennas' gains and the bodies' losses along them.
 
         Raises
         ------
@@ -103,16 +176,32 @@ class Channel:
         if not np.isfinite(ues.heading_rad).all():
             u = int(np.argwhere(~np.isfinite(ues.heading_rad))[0, 0])
             raise ValueError(f"heading_rad of UE {u} is {ues.heading_rad[u]}, wanted a finite angle in rad")
-        limits = self.config.paths
-        found = compute_paths(
-            self.prepared, self.trp_position_m, ues.position_m, limits.max_paths, limits.reach_db, self._last_paths
-        )
-        self._last_paths = (np.array(ues.position_m, dtype=np.float64), found)
+        if isinstance(self._finder, PathFinder):
+            found = self._finder.find(ues.position_m, needed, remember=remember)
+        else:
+            found = self._finder.find(ues.position_m)
+        if remember:
+            self._current = found
         return found
 
-    def blockage(self, paths: Paths, blockers: Blockers, ues: Ues) -> Blockage:
-        """Loss by moving bodies along every path; see ``radio.blockage.blockage_db``."""
-        return blockage_db(paths, blockers, ues.owner, self.wavelength_m)
+    def blockage(self, paths: Paths, blockers: Blockers, ues: Ues, needed: BoolArray | None = None) -> Blockage:
+        """Loss by moving bodies along every path; see ``radio.blockage.blockage_db``.
+
+        Parameters
+        ----------
+        paths, ues : paths and the UEs they were computed for.
+        blockers : moving bodies.
+        needed : links (U * T,) to compute, None for all. The others keep what was found last for paths that were to be
+            remembered, where they are the same.
+        """
+        section = self.config.blockage
+        if section.body_scale != 1.0:
+            blockers = dataclasses.replace(blockers, half_width_m=blockers.half_width_m * section.body_scale)
+        keep = None if needed is None or self._last_blockage is None else (needed, *self._last_blockage)
+        found = blockage_db(paths, blockers, ues.owner, section.model, section.effort, keep)
+        if paths is self._current:
+            self._last_blockage = paths, found
+        return found
 
     def sweep(self, paths: Paths, ues: Ues, loss_db: FloatArray | None, time_us: int) -> Sweep:
         """Power gain of every beam pair.
@@ -126,13 +215,16 @@ class Channel:
         Returns
         -------
         Sweep
-            ``gain`` (U, T, B, S), linear, both antennas included, paths added in power.
+            ``gain`` (U, T, B, S), linear, both antennas included, paths added in power, the remainder by its mean.
         """
         azimuth, elevation, sector = self._factors(paths, ues)
-        power = np.abs(paths.amplitude) ** 2
+        power = _squared(paths.amplitude)
         if loss_db is not None:
-            power *= 10.0 ** (loss_db / -10.0)
-        gain = sweep_kernel(paths.offset, paths.n_trp, power, azimuth, elevation, sector, self._rows, self._columns, self.n_beams)
+            power *= np.exp(loss_db * (-0.1 * math.log(10.0)))
+        diffuse, _ = self._diffuse(paths, ues)
+        gain = sweep_kernel(
+            paths.offset, paths.n_trp, power, azimuth, elevation, sector, diffuse, self._rows, self._columns, self.n_beams
+        )
         return Sweep(time_us, gain)
 
     def state(
@@ -144,6 +236,8 @@ class Channel:
         load_dl: FloatArray,
         load_ul: FloatArray,
         empty_sweep: Sweep | None = None,
+        *,
+        time_us: int = 0,
     ) -> LinkState:
         """Radio state of the legs that a plan uses.
 
@@ -154,6 +248,7 @@ class Channel:
         plan : what the policy ordered.
         load_dl, load_ul : (T,) share of the time that each TRP's downlink and uplink is in use, 0..1.
         empty_sweep : sweep of the hall without bodies at the same places, computed here when absent.
+        time_us : instant [us], which moves the remainder's reflectors.
 
         Returns
         -------
@@ -163,53 +258,70 @@ class Channel:
         Raises
         ------
         ValueError
+            As ``states``.
+        """
+        return self.states(paths, ues, blockage, (plan,), (load_dl,), (load_ul,), empty_sweep, time_us=time_us)[0]
+
+    def states(
+        self,
+        paths: Paths,
+        ues: Ues,
+        blockage: Blockage,
+        plans: Sequence[Plan],
+        load_dl: Sequence[FloatArray],
+        load_ul: Sequence[FloatArray],
+        empty_sweep: Sweep | None = None,
+        *,
+        time_us: int = 0,
+    ) -> tuple[LinkState, ...]:
+        """Radio state of the legs of several plans, each with the loads that it makes; parameters as ``state``.
+
+        Raises
+        ------
+        ValueError
             If the plan names a TRP, beam or sector that does not exist, or an array has the wrong shape.
 
         Notes
         -----
-        Signal: paths added as fields at ``paths.tones`` frequencies. Interference: paths added in power; downlink from every
-        other TRP with UEs, on the mean of its UEs' primary beams, times its load; uplink from every other UE whose primary
-        leg is on another TRP, times that TRP's uplink load over its number of UEs. The effective SINR inverts the mean of
-        ``log2(1 + sinr)`` over the tones.
+        Signal: paths, each times the field that bodies leave of it, and the remainder added as fields at the carrier's tones.
+        Interference, from TRPs of the same carrier alone: paths added in power; downlink from every other TRP with UEs, on
+        the mean of its UEs' primary beams, times its load; uplink from every other UE whose primary leg is on another TRP,
+        times that TRP's uplink load over its number of UEs. The effective SINR inverts the mean of ``log2(1 + sinr)`` over
+        the tones. ``clear_*`` keep the remainder: it is there with and without bodies.
         """
-        trp = np.ascontiguousarray(plan.trp, dtype=np.int64)
-        beam = np.ascontiguousarray(plan.beam, dtype=np.int64)
-        sector_used = np.ascontiguousarray(plan.sector, dtype=np.int64)
-        load_dl = np.ascontiguousarray(load_dl, dtype=np.float64)
-        load_ul = np.ascontiguousarray(load_ul, dtype=np.float64)
-        shapes = (trp.shape, beam.shape, sector_used.shape, load_dl.shape, load_ul.shape, blockage.loss_db.shape)
         wanted = ((paths.n_ue, 2),) * 3 + ((self.n_trp,),) * 2 + (paths.length_m.shape,)
-        if shapes != wanted:
-            raise ValueError(
-                f"plan.trp, plan.beam, plan.sector, load_dl, load_ul, blockage.loss_db have shapes {shapes}, wanted {wanted}"
-            )
+        for plan, dl, ul in zip(plans, load_dl, load_ul, strict=True):
+            shapes = (plan.trp.shape, plan.beam.shape, plan.sector.shape, dl.shape, ul.shape, blockage.loss_db.shape)
+            if shapes != wanted:
+                raise ValueError(
+                    f"plan.trp, plan.beam, plan.sector, load_dl, load_ul, blockage.loss_db have shapes {shapes}, wanted {wanted}"
+                )
+        trp = np.array([p.trp for p in plans], dtype=np.int64)
+        beam = np.array([p.beam for p in plans], dtype=np.int64)
+        sector_used = np.array([p.sector for p in plans], dtype=np.int64)
         azimuth, elevation, sector = self._factors(paths, ues)
-        through, power = self._power(paths, blockage)
+        diffuse, nlos = self._diffuse(paths, ues)
         shadow_dl, shadow_ul = self._shadow(paths, ues, empty_sweep)
-        out, owner, part, u, leg = state_kernel(
-            paths.offset, paths.n_trp, paths.length_m, paths.amplitude, power, through, azimuth, elevation, sector,
-            blockage.worst_owner, blockage.worst_part, trp, beam, sector_used, load_dl, load_ul,
-            self._columns, self.beams_of_trp, self._tx_dl_w, self._tx_ul_w, self.noise_dl_w, self.noise_ul_w, self._evm2,
-            self._tone_first, self._tone_step, self.config.paths.tones, shadow_dl, shadow_ul,
-        )  # fmt: skip
-        if u >= 0:
+        table = self._legs(paths, blockage, ues, time_us, len(plans))
+        before = table.used
+        wrong = table.sum_paths(paths, blockage, azimuth, elevation, sector, trp, beam, sector_used, self._figures, self._counts)
+        if wrong >= 0:
+            i, u, leg = np.unravel_index(wrong, trp.shape)
             raise ValueError(
-                f"plan of UE {u} leg {leg} names TRP {plan.trp[u, leg]}, beam {plan.beam[u, leg]}, sector {plan.sector[u, leg]}; "
+                f"plan of UE {u} leg {leg} names TRP {trp[i, u, leg]}, beam {beam[i, u, leg]}, sector {sector_used[i, u, leg]}; "
                 f"there are {self.n_trp} TRPs with {self.beams_of_trp.tolist()} beams, and {self.n_sectors} sectors"
             )
-        return LinkState(
-            sinr_dl_db=out[0],
-            sinr_ul_db=out[1],
-            clear_dl_db=out[2],
-            clear_ul_db=out[3],
-            quiet_dl_db=out[4],
-            quiet_ul_db=out[5],
-            shadow_dl_db=out[6],
-            shadow_ul_db=out[7],
-            body_loss_db=out[8],
-            owner=owner,
-            part=part,
-        )
+        if self._remainder is not None and table.used > before:
+            self._remainder.add(
+                table.tones, table.link, table.pair, before, table.used, diffuse, nlos, self._tone_turns, ues.position_m, time_us
+            )
+        out, whom = states_kernel(
+            paths.offset, paths.n_trp, self._power, azimuth, elevation, sector, diffuse, trp, beam, sector_used,
+            np.array(load_dl, dtype=np.float64), np.array(load_ul, dtype=np.float64), self._figures, self._counts,
+            self._tx_ul_w, self._evm2, shadow_dl, shadow_ul, table.base, table.row_of, table.tones,
+            table.owner, table.part, table.bodies, table.dl_key, table.dl_sum, table.ul_key, table.ul_sum,
+        )  # fmt: skip
+        return tuple([LinkState(*out[i], *whom[i]) for i in range(len(plans))])
 
     def snr_dl_db(self, gain: FloatArray, trp_axis: int = 1) -> FloatArray:
         """Downlink SNR without interference and before the EVM cap [dB].
@@ -249,19 +361,41 @@ class Channel:
         last, heading_rad, factors = self._last_factors
         made: _Factors = factors_kernel(
             paths.offset, paths.n_trp, paths.departure, paths.arrival, ues.heading_rad,
-            self._axes, self._rows, self._columns, self.n_sectors,
+            self._axes, self._rows, self._columns, self._trp_field, self._ue.kind, self._ue.axes, self._ue.size, self.n_sectors,
             last.offset, last.departure, last.arrival, heading_rad, *factors,
         )  # fmt: skip
         # The heading is copied: a device may turn in place before it is compared.
-        self._last_factors = (paths, ues.heading_rad.copy(), made)
+        if paths is self._current:
+            self._last_factors = (paths, ues.heading_rad.copy(), made)
         self._factors_of = [(paths, ues, made), *self._factors_of[:3]]
         return made
 
-    def _power(self, paths: Paths, blockage: Blockage) -> tuple[FloatArray, FloatArray]:
-        if self._power_of is None or self._power_of[0] is not paths or self._power_of[1] is not blockage:
-            through = 10.0 ** (blockage.loss_db / -20.0)
-            self._power_of = (paths, blockage, through, np.abs(paths.amplitude * through) ** 2)
-        return self._power_of[2], self._power_of[3]
+    def _diffuse(self, paths: Paths, ues: Ues) -> tuple[FloatArray, IntArray]:
+        """Mean gain of the remainder (L, S) and which links have no line of sight (L,); empty without a remainder."""
+        if self._remainder is None:
+            return np.zeros((0, self.n_sectors)), np.zeros(0, np.int64)
+        for p, u, mean, nlos in self._diffuse_of:
+            if p is paths and u is ues:
+                return mean, nlos
+        mean, nlos = self._remainder.mean_gain(paths, _squared(paths.amplitude), ues)
+        self._diffuse_of = [(paths, ues, mean, nlos), *self._diffuse_of[:3]]
+        return mean, nlos
+
+    def _legs(self, paths: Paths, blockage: Blockage, ues: Ues, time_us: int, n_plans: int) -> LegTable:
+        """Return the table of the legs in use with room for some plans, emptied unless it is of these very inputs."""
+        n_legs = 2 * n_plans * paths.n_ue
+        if self._table.dl_sum.shape != (paths.n_ue, paths.n_trp, self.n_sectors) or n_legs > self._table.capacity:
+            n_tones = int(self._counts[:, 3].max())
+            self._table = LegTable(paths.n_ue, paths.n_trp, self.n_beams, self.n_sectors, n_tones, max(8, n_plans))
+            self._table_of = None
+        of = self._table_of
+        if of is None or of[0] is not paths or of[1] is not blockage or of[2] is not ues or of[3] != time_us:
+            self._table.empty()
+            self._table_of = (paths, blockage, ues, time_us)
+            self._power = _squared(paths.amplitude * blockage.field)
+        elif self._table.used + n_legs > self._table.capacity:
+            self._table.empty()
+        return self._table
 
     def _shadow(self, paths: Paths, ues: Ues, empty: Sweep | None) -> tuple[FloatArray, FloatArray]:
         if empty is None:
@@ -269,7 +403,7 @@ class Channel:
                 self._empty_of = (paths, ues, self.sweep(paths, ues, None, 0))
             empty = self._empty_of[2]
         if self._shadow_of is None or self._shadow_of[0] is not empty:
-            dl, ul = shadow_kernel(empty.gain, self._tx_dl_w, self._tx_ul_w, self.noise_dl_w, self.noise_ul_w, self._evm2)
+            dl, ul = shadow_kernel(empty.gain, self._figures, self._tx_ul_w, self._evm2)
             self._shadow_of = (empty, dl, ul)
         return self._shadow_of[1], self._shadow_of[2]
 
@@ -288,6 +422,43 @@ def _check_trps(config: RadioConfig, hall: Hall) -> None:
                 f"TRP {trp.name!r} at {trp.position_m} m lies inside box {box}, centred at "
                 f"{hall.box_center_m[box].tolist()} m; put it above or beside the box"
             )
+
+
+def _squared(field: ComplexArray) -> FloatArray:
+    power: FloatArray = field.real**2
+    power += field.imag**2
+    return power
+
+
+def _prepare(config: RadioConfig, hall: Hall) -> PreparedHall:
+    """Facets at the carriers in use, with the constants of ``config.materials`` where it names a facet's material."""
+    frequency_hz = [c.frequency_hz for c in config.used_carriers]
+    own = {m.name: m for m in config.materials}
+    if not own:
+        return prepare_hall(hall, frequency_hz)
+
+    # A material of one's own need not be one of P.2040's: any of those stands in for it until its constants are put in.
+    def known(name: str) -> str:
+        return "wood" if name in own else name
+
+    prepared = prepare_hall(
+        dataclasses.replace(
+            hall,
+            wall_material=known(hall.wall_material),
+            floor_material=known(hall.floor_material),
+            ceiling_material=known(hall.ceiling_material),
+            box_material=tuple(known(name) for name in hall.box_material),
+        ),
+        frequency_hz,
+    )
+    hall_own = (*(hall.wall_material,) * 4, hall.floor_material, hall.ceiling_material)
+    permittivity = prepared.permittivity.copy()
+    for facet, box in enumerate(prepared.facet_box):
+        material = own.get(hall_own[facet] if box < 0 else hall.box_material[box])
+        if material is not None:
+            loss = material.conductivity_s_per_m / (2.0 * np.pi * prepared.frequency_hz * VACUUM_PERMITTIVITY_F_PER_M)
+            permittivity[:, facet] = material.relative_permittivity - 1j * loss
+    return dataclasses.replace(prepared, permittivity=permittivity)
 
 
 def _only(hall: Hall, k: int) -> Hall:

@@ -97,3 +97,34 @@ def fresnel(relative_permittivity: complex, cos_incidence: FloatArray) -> tuple[
     te = (cos_i - root) / (cos_i + root)
     tm = (relative_permittivity * cos_i - root) / (relative_permittivity * cos_i + root)
     return te, tm
+
+
+def slab(
+    relative_permittivity: complex, cos_incidence: FloatArray, thickness_m: float, wavelength_m: float
+) -> tuple[ComplexArray, ComplexArray]:
+    """Reflection coefficients of a single layer with free space on both sides (ITU-R P.2040 equations 43 and 44).
+
+    Parameters
+    ----------
+    relative_permittivity : complex relative permittivity of the layer.
+    cos_incidence : (...) cosine of the angle between the ray and the surface's normal, 0..1.
+    thickness_m : thickness of the layer [m].
+    wavelength_m : wavelength in free space [m].
+
+    Returns
+    -------
+    te, tm : (...) coefficients, with the reference directions of ``fresnel``. They refer to the front face.
+
+    Raises
+    ------
+    ValueError
+        If the thickness or the wavelength is not positive.
+    """
+    for name, value in (("thickness_m", thickness_m), ("wavelength_m", wavelength_m)):
+        if not value > 0.0:
+            raise ValueError(f"{name} is {value}, wanted a length above 0 m")
+    cos_i = np.asarray(cos_incidence, dtype=np.float64)
+    q = 2.0 * np.pi * thickness_m / wavelength_m * np.sqrt(relative_permittivity - (1.0 - cos_i**2) + 0j)
+    twice = np.exp(-2j * q)
+    te, tm = fresnel(relative_permittivity, cos_i)
+    return te * (1.0 - twice) / (1.0 - te**2 * twice), tm * (1.0 - twice) / (1.0 - tm**2 * twice)

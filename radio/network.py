@@ -19,17 +19,18 @@ from radio.policies import create_policy
 from radio.policies.base import ServingMonitor
 from radio.policies.reports import LinkBudget, Report, SweepReports
 from radio.traffic import Traffic
-from radio.types import Blockage, Blockers, FloatArray, LinkState, Paths, Plan, Sweep, Ues
+from radio.types import Blockage, Blockers, BoolArray, FloatArray, LinkState, Paths, Plan, Sweep, Ues
 
 
 @dataclass(frozen=True, slots=True)
-class Air:
-    """What all networks share in a tick.
+class Known:
+    """What all networks share as a tick begins.
 
     Attributes
     ----------
     time_us, dt_us : start and length of the tick [us].
-    ues, paths, blockage : UEs, their paths, and what bodies cost them.
+    ues : the UEs.
+    paths : their paths where the tick's survey has them, None where there was no survey.
     empty : sweep of the empty hall at the UEs' places, at most ``SURVEY_PERIOD_US`` old.
     survey : the same as a report.
     report : latest sweep that the network knows, None before the first.
@@ -39,12 +40,23 @@ class Air:
     time_us: int
     dt_us: int
     ues: Ues
-    paths: Paths
-    blockage: Blockage
+    paths: Paths | None
     empty: Sweep
     survey: Report
     report: Report | None
     forecast: tuple[Report, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Air:
+    """The channel of a tick: what was known as it began, the paths of every link, and what bodies cost every path.
+
+    Links that no plan uses may have the paths and the body loss of a few ticks ago, see :meth:`Ether.finish`.
+    """
+
+    known: Known
+    paths: Paths
+    blockage: Blockage
 
 
 SURVEY_PERIOD_US = 100_000  # an AGV moves 0.15 m meanwhile, a beam is metres wide
@@ -77,22 +89,43 @@ class Ether:
         """Turn predicted scenes, each with its target time [us], into predicted sweeps."""
         predicted = []
         for time_us, ues, blockers in scenes:
-            paths = self._channel.paths(ues)
+            paths = self._channel.paths(ues, remember=False)
             loss_db = self._channel.blockage(paths, blockers, ues).loss_db
             predicted.append(self._budget.report(self._channel.sweep(paths, ues, loss_db, time_us)))
         self._forecast = tuple(predicted)
 
-    def tick(self, time_us: int, dt_us: int, ues: Ues, blockers: Blockers) -> Air:
-        """Return the air of the tick that begins at ``time_us``."""
-        paths = self._channel.paths(ues)
-        blockage = self._channel.blockage(paths, blockers, ues)
+    def begin(self, time_us: int, dt_us: int, ues: Ues) -> Known:
+        """Return what the networks know as the tick that begins at ``time_us`` starts, before anybody plans."""
+        paths = None
         if self._empty is None or self._survey is None or time_us % SURVEY_PERIOD_US == 0:
+            paths = self._channel.paths(ues)
             self._empty = self._channel.sweep(paths, ues, None, time_us)
             self._survey = self._budget.report(self._empty)
-        if self._reports.due(time_us, dt_us):
-            self._reports.add(self._channel.sweep(paths, ues, blockage.loss_db, time_us))
         report = self._reports.latest(time_us)
-        return Air(time_us, dt_us, ues, paths, blockage, self._empty, self._survey, report, self._forecast)
+        return Known(time_us, dt_us, ues, paths, self._empty, self._survey, report, self._forecast)
+
+    def finish(self, known: Known, blockers: Blockers, plans: Sequence[Plan]) -> Air:
+        """Return the air that the plans meet.
+
+        Links that no plan uses are needed for sweeps, and as interference. Between sweeps their paths stay as they were, and what
+        bodies cost these, for at most a sweep's period; in the 20 ms of the default an AGV moves 30 mm.
+        """
+        sweeping = self._reports.due(known.time_us, known.dt_us)
+        needed = None if sweeping else _legs(self._channel.n_trp, plans)
+        paths = known.paths or self._channel.paths(known.ues, needed)
+        blockage = self._channel.blockage(paths, blockers, known.ues, needed)
+        if sweeping:
+            self._reports.add(self._channel.sweep(paths, known.ues, blockage.loss_db, known.time_us))
+        return Air(known, paths, blockage)
+
+
+def _legs(n_trp: int, plans: Sequence[Plan]) -> BoolArray:
+    """Links (U * T,) that a leg of a plan uses."""
+    trp = np.concatenate([plan.trp for plan in plans], axis=1)
+    used = np.zeros((len(trp), n_trp + 1), np.bool_)
+    used[np.arange(len(trp))[:, None], trp] = True  # the column behind the last TRP is that of -1, no leg
+    needed: BoolArray = used[:, :n_trp].ravel()
+    return needed
 
 
 class Network:
@@ -109,7 +142,7 @@ class Network:
 
     Attributes
     ----------
-    policy : name of the policy.
+    policy, channel : name of the policy, and the channel.
     kpi : what was delivered so far.
     plan, state : of the last tick; None before the first.
     load_dl, load_ul : (T,) share of symbols spent in the last tick.
@@ -122,18 +155,51 @@ class Network:
         self.state: LinkState | None = None
         self.load_dl: FloatArray = np.zeros(channel.n_trp)
         self.load_ul: FloatArray = np.zeros(channel.n_trp)
-        self._channel = channel
+        self.channel = channel
         self._policy = create_policy(policy, config, n_ue)
         self._monitor = ServingMonitor(config, n_ue)
         self._delivery = Delivery(config, traffic, draw_seed)
 
+    def decide(self, known: Known) -> Plan:
+        """Plan the tick from what is known at its start."""
+        observation = self._monitor.observe(known.time_us, known.survey, known.report, self.load_dl, self.load_ul, known.forecast)
+        self.plan = self._policy.plan(observation)
+        return self.plan
+
     def step(self, air: Air) -> Delivered:
-        """Plan the tick from what is known at its start, and deliver its messages over the true channel."""
-        observation = self._monitor.observe(air.time_us, air.survey, air.report, self.load_dl, self.load_ul, air.forecast)
-        self.plan = plan = self._policy.plan(observation)
-        self.state = state = self._channel.state(air.paths, air.ues, air.blockage, plan, self.load_dl, self.load_ul, air.empty)
-        delivered = self._delivery.deliver(air.time_us, air.dt_us, plan, state)
-        self._monitor.measure(air.time_us, air.dt_us, state)
-        self.load_dl, self.load_ul = delivered.load_dl, delivered.load_ul
+        """Deliver the tick's messages over the channel as it is, under the plan decided on."""
+        return step_all((self,), air)[0]
+
+    def deliver(self, known: Known, plan: Plan, state: LinkState) -> Delivered:
+        """Deliver the tick's messages over the legs of the plan, whose state is known by now; ``step`` does both."""
+        self.state = state
+        delivered = self._delivery.deliver(known.time_us, known.dt_us, plan, state)
+        self._monitor.measure(known.time_us, known.dt_us, state)
+        self.load_dl, self.load_ul = self._delivery.load_dl, self._delivery.load_ul
         self.kpi.add(delivered, plan)
         return delivered
+
+
+def step_all(networks: Sequence[Network], air: Air) -> tuple[Delivered, ...]:
+    """Let networks of one channel, each under the plan that it decided on, deliver the tick's messages.
+
+    Parameters
+    ----------
+    networks : the networks; what their plans have in common is worked out once.
+    air : the channel as it is.
+
+    Raises
+    ------
+    ValueError
+        If a network has not decided on a plan.
+    """
+    known, plans = air.known, [network.plan for network in networks if network.plan is not None]
+    if len(plans) != len(networks):
+        raise ValueError("a network needs a plan before it can deliver: call decide first")
+    if not networks:
+        return ()
+    states = networks[0].channel.states(
+        air.paths, known.ues, air.blockage, plans, [n.load_dl for n in networks], [n.load_ul for n in networks], known.empty,
+        time_us=known.time_us,
+    )  # fmt: skip
+    return tuple([n.deliver(known, p, s) for n, p, s in zip(networks, plans, states, strict=True)])

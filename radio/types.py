@@ -17,6 +17,8 @@ ComplexArray: TypeAlias = npt.NDArray[np.complex128]
 IntArray: TypeAlias = npt.NDArray[np.int64]
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
 
+SPEED_OF_LIGHT_MPS = 299_792_458.0
+
 SHAPE_ELLIPSE = 0
 SHAPE_RECTANGLE = 1
 SHAPE_CAPSULE = 2
@@ -70,24 +72,35 @@ class Paths:
     Attributes
     ----------
     n_ue, n_trp : number of UEs and TRPs.
+    wavelength_m : (T,) wavelength of each TRP's carrier [m].
     offset : (U*T + 1,) paths of link ``l`` are ``offset[l]:offset[l + 1]``, strongest first.
-    vertex_m : (P, 3, 3) TRP, reflection point (equal to the UE for line of sight), UE [m].
+    order : (P,) reflections, 0 for line of sight.
+    vertex_m : (P, 4, 3) TRP, reflection points in order, UE; what is left over repeats the UE [m].
     length_m : (P,) unfolded length [m].
-    amplitude : (P,) complex field gain without antennas, ``lambda / (4 pi d)`` times the reflection coefficient and the phase
-        ``exp(-j 2 pi d / lambda)``.
+    transfer : (P, 2, 2) complex field gain without antennas, received (theta, phi) by sent (theta, phi) component:
+        ``lambda / (4 pi d) exp(-j 2 pi d / lambda)`` times the reflections.
+    amplitude : (P,) complex field gain between the polarisations of the two antennas, without their patterns.
     departure, arrival : (P, 3) unit vectors, from the TRP along the path, and from the UE back along the path.
-    facet : (P,) reflecting facet, -1 for line of sight.
+    facet : (P, 2) reflecting facets in order, -1 where there is none.
     """
 
     n_ue: int
     n_trp: int
+    wavelength_m: FloatArray
     offset: IntArray
+    order: IntArray
     vertex_m: FloatArray
     length_m: FloatArray
+    transfer: ComplexArray
     amplitude: ComplexArray
     departure: FloatArray
     arrival: FloatArray
     facet: IntArray
+
+    @property
+    def delay_s(self) -> FloatArray:
+        """(P,) propagation delay [s]."""
+        return self.length_m / SPEED_OF_LIGHT_MPS
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +109,14 @@ class Blockage:
 
     Attributes
     ----------
-    loss_db : (P,) total loss by all owners over the path's legs [dB].
+    field : (P,) complex factor that bodies put on the path's field: the product over owners and legs, 1 with nobody near.
+    loss_db : (P,) the same as a loss, ``-20 lg |field|`` [dB]; below 0 where edges of a shadow add up.
     worst_owner : (P,) owner with the largest loss, -1 where no owner costs 0.5 dB or more.
-    worst_part : (P,) that owner's part with the largest loss, -1 likewise.
+    worst_part : (P,) that owner's part which stands deepest in the path, -1 likewise.
     worst_db : (P,) that owner's loss [dB].
     """
 
+    field: ComplexArray
     loss_db: FloatArray
     worst_owner: IntArray
     worst_part: IntArray

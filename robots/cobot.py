@@ -11,7 +11,7 @@ from robots.config import RobotsConfig
 from robots.kinematics import GRIP_S, pick_and_place
 from robots.ledger import cobot_production
 from robots.routes import BoolArray, FloatArray, IntArray
-from robots.safety import Watchdog, permitted_speed_scale
+from robots.safety import Watchdog, permitted_scale, separation_of, watchdog_step
 from robots.state import COMMUNICATION, MODES, PERSON_NEAR, WORKING, CobotState
 
 ACCELERATION_TIME_S = 0.5  # from standing to full speed
@@ -30,60 +30,84 @@ def cycle_pose(phase_s: float, poses: FloatArray, time_s: FloatArray, out: Float
 
 
 @numba.njit(cache=True)
-def advance_cycles(
-    dt_us: int,
-    wanted: FloatArray,
-    held: BoolArray,
-    stop_rate: float,
-    poses: FloatArray,
-    time_s: FloatArray,
-    scale: FloatArray,
-    phase_s: FloatArray,
-    parts: IntArray,
-    mode: IntArray,
-    cause: IntArray,
-    mode_us: IntArray,
-    lost_s: FloatArray,
-    stops: IntArray,
-    joints: FloatArray,
-) -> None:
-    """Advance all cycles by one step, all arrays in place.
+def advance_cycle(
+    i: int, dt_us: int, held: bool, stop_rate: float, poses: FloatArray, time_s: FloatArray,
+    real: FloatArray, whole: IntArray, mode_us: IntArray, stops: IntArray, lost_s: FloatArray, joints: FloatArray,
+) -> None:  # fmt: skip
+    """Advance cobot ``i``'s cycle by one step towards the permitted share of full speed, and keep its ledger; all in place.
 
     Parameters
     ----------
-    dt_us : length of the step [us].
-    wanted : (m,) share of full speed that people permit. held : (m,) protective stop.
-    stop_rate : change of the share per second when braking [1/s].
-    poses : (m, 9, 7), time_s : (m, 9) cycle. scale, phase_s, parts, mode : (m,) states.
-    cause : (m,) mode code of what slowed it last.
-    mode_us, lost_s, stops : (m, len(MODES)) ledger. joints : (m, 7) targets [rad].
+    dt_us : length of the step [us]. held : protective stop. stop_rate : change of the share per second when braking [1/s].
+    poses : (m, 9, 7), time_s : (m, 9) cycles.
+    real : (4, m) share of full speed, phase [s], permitted share, separation [m].
+    whole : (4, m) parts, mode, mode code of what slowed it last, whether a person stopped it.
+    mode_us, stops, lost_s : (m, len(MODES)) ledger. joints : (m, 7) targets [rad].
     """
+    scale, phase_s, wanted = real[0], real[1], real[2, i]
+    parts, mode, cause = whole[0], whole[1], whole[2]
     dt = dt_us * 1e-6
-    for i in range(wanted.shape[0]):
-        target = 0.0 if held[i] else wanted[i]
-        before = scale[i]
-        if target > before:
-            scale[i] = min(target, before + dt / ACCELERATION_TIME_S)
-        else:
-            scale[i] = max(target, before - dt * stop_rate)
-        phase_s[i] += 0.5 * (before + scale[i]) * dt
-        cycle = time_s[i, time_s.shape[1] - 1]
-        while phase_s[i] >= cycle:
-            phase_s[i] -= cycle
-            parts[i] += 1
-        cycle_pose(phase_s[i], poses[i], time_s[i], joints[i])
-        now = COMMUNICATION if held[i] else (PERSON_NEAR if scale[i] == 0.0 and target == 0.0 else WORKING)
-        if now != mode[i]:
-            stops[i, now] += 1
-        mode[i] = now
-        mode_us[i, now] += dt_us
-        missing = (1.0 - 0.5 * (before + scale[i])) * dt
-        if held[i]:
-            cause[i] = COMMUNICATION
-        elif wanted[i] < 1.0:
-            cause[i] = PERSON_NEAR
-        if missing > 1e-12:
-            lost_s[i, cause[i]] += missing  # speeding up again counts for what had slowed it
+    target = 0.0 if held else wanted
+    before = scale[i]
+    if target > before:
+        scale[i] = min(target, before + dt / ACCELERATION_TIME_S)
+    else:
+        scale[i] = max(target, before - dt * stop_rate)
+    phase_s[i] += 0.5 * (before + scale[i]) * dt
+    cycle = time_s[i, time_s.shape[1] - 1]
+    while phase_s[i] >= cycle:
+        phase_s[i] -= cycle
+        parts[i] += 1
+    cycle_pose(phase_s[i], poses[i], time_s[i], joints[i])
+    now = COMMUNICATION if held else (PERSON_NEAR if scale[i] == 0.0 and target == 0.0 else WORKING)
+    if now != mode[i]:
+        stops[i, now] += 1
+    mode[i] = now
+    mode_us[i, now] += dt_us
+    missing = (1.0 - 0.5 * (before + scale[i])) * dt
+    if held:
+        cause[i] = COMMUNICATION
+    elif wanted < 1.0:
+        cause[i] = PERSON_NEAR
+    if missing > 1e-12:
+        lost_s[i, cause[i]] += missing  # speeding up again counts for what had slowed it
+
+
+@numba.njit(cache=True)
+def step_cobots(
+    time_us: int, dt_us: int, age_us: IntArray, separation_m: FloatArray, human_mps: FloatArray,
+    reaction_s: float, hysteresis_m: float, cobot_mps: float, stopping_s: float, fixed_m: float,
+    survival_us: IntArray, restart_us: IntArray, tripped: BoolArray, back_since_us: IntArray,
+    poses: FloatArray, time_s: FloatArray,
+    real: FloatArray, whole: IntArray, ledger_us: IntArray, lost_s: FloatArray, joints: FloatArray,
+) -> int:  # fmt: skip
+    """Advance all cobots by one step: what people and commands permit, then the cycles.
+
+    Parameters
+    ----------
+    time_us, dt_us : end and length of the step [us].
+    age_us : (m,) age of the last valid command [us]. separation_m : (m,) [m]. human_mps : (m,) speed of the nearest person.
+    reaction_s : without the radio's delay [s]. hysteresis_m : by which a person must be farther before the arm starts again.
+    cobot_mps, stopping_s, fixed_m : see :class:`robots.safety.Separation`. survival_us to back_since_us : see ``Watchdog``.
+    ledger_us : (2, m, len(MODES)) time in each mode [us] and how often it was entered. others : see :func:`advance_cycle`.
+
+    Returns
+    -------
+    How many watchdogs tripped.
+    """
+    scale, permitted = real[0], real[2]
+    for i in range(age_us.shape[0]):
+        seen_m = separation_m[i] - hysteresis_m if whole[3, i] else separation_m[i]
+        delay_s = reaction_s + min(age_us[i], survival_us[i]) * 1e-6
+        permitted[i] = permitted_scale(seen_m, delay_s, human_mps[i], cobot_mps, stopping_s, fixed_m)
+        whole[3, i] = permitted[i] == 0.0
+        real[3, i] = separation_m[i]
+    trips = watchdog_step(time_us, age_us, scale == 0.0, survival_us, restart_us, tripped, back_since_us)
+    for i in range(age_us.shape[0]):
+        advance_cycle(
+            i, dt_us, tripped[i], 1.0 / stopping_s, poses, time_s, real, whole, ledger_us[0], ledger_us[1], lost_s, joints
+        )
+    return trips
 
 
 class Cobots:
@@ -125,21 +149,20 @@ class Cobots:
             np.broadcast_to(np.asarray(survival_time_us, np.int64), (m,)),
             np.array([round(c.restart_delay_s * 1e6) for c in cobots], np.int64),
         )
-        self._phase_s = rng.random(m) * self._time_s[:, -1]
-        self._scale = np.ones(m)
-        self._permitted = np.ones(m)
-        self._separation_m = np.full(m, np.inf)
-        self._parts = np.zeros(m, np.int64)
-        self._mode = np.full(m, WORKING, np.int64)
-        self._cause = np.full(m, PERSON_NEAR, np.int64)
-        self._mode_us = np.zeros((m, len(MODES)), np.int64)
+        self._real = np.ones((4, m))
+        self._real[1] = rng.random(m) * self._time_s[:, -1]
+        self._real[3] = np.inf
+        self._whole = np.zeros((4, m), np.int64)
+        self._whole[1], self._whole[2] = WORKING, PERSON_NEAR
+        self._ledger = np.zeros((2, m, len(MODES)), np.int64)
         self._lost_s = np.zeros((m, len(MODES)))
-        self._stops = np.zeros((m, len(MODES)), np.int64)
         self._joints = np.empty((m, 7))
-        self._stopped_by_person = np.zeros(m, np.bool_)
+        self._human_mps = np.full(m, self.safety.human_speed_mps)
+        self._numbers = (self.safety.reaction_time_s, self.safety.hysteresis_m, *separation_of(self.safety))
         self._time_us = 0
+        self._state: CobotState | None = None
         for i in range(m):
-            cycle_pose(self._phase_s[i], self._poses[i], self._time_s[i], self._joints[i])
+            cycle_pose(self._real[1, i], self._poses[i], self._time_s[i], self._joints[i])
 
     def step(
         self,
@@ -159,49 +182,27 @@ class Cobots:
         separation_m : (m,) distance to the nearest person, inf for none [m].
         person_speed_mps : (m,) measured speed of that person [m/s]; used where ``safety.human_speed_monitored`` says so.
         """
-        safety = self.safety
-        reaction_s = safety.reaction_time_s + np.minimum(command_age_us, self.watchdog.survival_us) * 1e-6
+        safety, watchdog = self.safety, self.watchdog
+        human_mps = self._human_mps
         if safety.human_speed_monitored and person_speed_mps is not None:
             human_mps = np.minimum(person_speed_mps, safety.human_speed_mps)
-        else:
-            human_mps = np.full(separation_m.shape, safety.human_speed_mps)
-        seen_m = np.where(self._stopped_by_person, separation_m - safety.hysteresis_m, separation_m)
-        self._permitted = permitted_speed_scale(seen_m, reaction_s, human_mps, safety)
-        self._stopped_by_person = self._permitted == 0
-        held = self.watchdog.step(time_us, command_age_us, self._scale == 0)
-        advance_cycles(
-            dt_us,
-            self._permitted,
-            held,
-            1.0 / safety.stopping_time_s,
-            self._poses,
-            self._time_s,
-            self._scale,
-            self._phase_s,
-            self._parts,
-            self._mode,
-            self._cause,
-            self._mode_us,
-            self._lost_s,
-            self._stops,
-            self._joints,
-        )
-        self._separation_m = separation_m
+        watchdog.trips += step_cobots(
+            time_us, dt_us, command_age_us, separation_m, human_mps, *self._numbers,
+            watchdog.survival_us, watchdog.restart_us, watchdog.tripped, watchdog.back_since_us, self._poses, self._time_s,
+            self._real, self._whole, self._ledger, self._lost_s, self._joints,
+        )  # fmt: skip
         self._time_us = time_us
+        self._state = None
 
     def state(self) -> CobotState:
-        """Give all cobots at the last step; arrays are the caller's own except the constant antennas and yaws."""
-        return CobotState(
-            time_us=self._time_us,
-            joint_target_rad=self._joints.copy(),
-            speed_scale=self._scale.copy(),
-            mode=self._mode.copy(),
-            separation_m=self._separation_m.copy(),
-            permitted_scale=self._permitted.copy(),
-            parts=self._parts.copy(),
-            antenna_m=self.antenna_m,
-            yaw_rad=self.yaw_rad,
-        )
+        """Give all cobots at the last step; the same struct until the next one."""
+        if self._state is None:
+            scale, _, permitted, separation_m = self._real.copy()
+            parts, mode, _, _ = self._whole.copy()
+            self._state = CobotState(
+                self._time_us, self._joints.copy(), scale, mode, separation_m, permitted, parts, self.antenna_m, self.yaw_rad
+            )
+        return self._state
 
     def production(self) -> dict[str, Any]:
         """Give the cobots' ledger so far.
@@ -210,4 +211,4 @@ class Cobots:
         -------
         See :func:`robots.ledger.cobot_production`.
         """
-        return cobot_production(self._time_us, self.names, self._parts, self._lost_s, self._stops)
+        return cobot_production(self._time_us, self.names, self._whole[0], self._lost_s, self._ledger[1])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,9 +9,9 @@ import numpy as np
 from robots import agv as kernel
 from robots.agv import ASIDE, IDLE, LOADING, ON_CHARGE, TO_CHARGE, TO_DROP, TO_PICK, UNLOADING, WANT_DROP, WANT_PICK
 from robots.config import RobotsConfig
+from robots.fleet_kernels import need_ways, oldest_first, report_ahead, report_fleet, step_fleet
 from robots.ledger import fleet_production
 from robots.rightofway import (
-    Traffic,
     congestion_s,
     find_schedule,
     lane_is_free,
@@ -25,19 +24,16 @@ from robots.rightofway import (
 from robots.routes import BoolArray, FloatArray, Graph, IntArray
 from robots.safety import Watchdog
 from robots.state import (
-    CHARGING,
     COMMUNICATION,
     DRIVING,
-    MODES,
     NO_ORDER,
-    PERSON_NEAR,
     QUEUE,
-    WORKING,
     AgvState,
     FinishedOrder,
     Order,
     order_ahead,
 )
+from robots.tables import FLAG, REAL, WHOLE, machines_of, new_tables, pack_lanes, traffic_of
 
 PLANNING_PERIOD_US = 50_000
 RETRY_US = 500_000  # between two looks for a way for the same AGV
@@ -77,49 +73,35 @@ class Fleet:
         self._drive = kernel.drive_of(config.agvs, config.safety, has_battery=bool(self._chargers.size))
         n_nodes = len(self.graph.node_id)
         start = self.graph.start_nodes(n)
-        self._traffic = Traffic(
-            path=np.zeros((n, 3 * n_nodes + 16), np.int64),
-            path_len=np.ones(n, np.int64),
-            at_k=np.zeros(n, np.int64),
-            along_m=np.zeros(n),
-            head_k=np.zeros(n, np.int64),
-            freed=np.zeros(n, np.bool_),
-            heading_rad=np.array([self.graph.edge_yaw_rad[self.graph.out_edge[self.graph.out_start[v]]] for v in start], float),
-            speed_mps=np.zeros(n),
-            node_holder=np.full(n_nodes, -1, np.int64),
-            lane_holder=np.full(self.graph.n_lanes, -1, np.int64),
-            version=np.zeros(1, np.int64),
-            refused=np.full(n, -1, np.int64),
-        )
+        self._tables = tables = new_tables(n, 3 * n_nodes + 16, n_nodes, self.graph.n_lanes)
+        self._lane_tables = pack_lanes(self._lanes)
+        whole, real, flag, position_m, path, holder, version, ledger = tables
+        self._traffic = traffic_of.py_func(n_nodes, whole, real, flag, path, holder, version)
+        self._machines = machines_of.py_func(whole, real, position_m, ledger)
+        self._since_us, self._order_id = whole[WHOLE.index("since_us")], whole[WHOLE.index("order_id")]
+        self._loaded, self._load_height_m = flag[FLAG.index("loaded")], real[REAL.index("load_height_m")]
         self._traffic.path[:, 0] = start
+        self._traffic.heading_rad[:] = [self.graph.edge_yaw_rad[self.graph.out_edge[self.graph.out_start[v]]] for v in start]
         self._traffic.node_holder[start] = np.arange(n)
-        self._machines = kernel.Machines(
-            position_m=self.graph.node_xy[start].copy() if n else np.zeros((0, 2)),
-            mode=np.full(n, NO_ORDER, np.int64),
-            stage=np.full(n, IDLE, np.int64),
-            event=np.zeros(n, np.int64),
-            busy_until_us=np.zeros(n, np.int64),
-            battery=rng.uniform(0.5, 1.0, n) if self._chargers.size else np.ones(n),
-            mode_us=np.zeros((n, len(MODES)), np.int64),
-            stops=np.zeros((n, len(MODES)), np.int64),
-            distance_m=np.zeros(n),
-            waits_since_us=np.full(n, -1, np.int64),
-        )
+        self._machines.position_m[:] = self.graph.node_xy[start]
+        self._machines.mode[:], self._machines.stage[:] = NO_ORDER, IDLE
+        self._machines.battery[:] = rng.uniform(0.5, 1.0, n) if self._chargers.size else 1.0
         self.watchdog = Watchdog(
             np.broadcast_to(np.asarray(survival_time_us, np.int64), (n,)),
             np.full(n, round(config.agvs.restart_delay_s * 1e6), np.int64),
         )
         self._schedule, self._scratch = new_schedule(), new_schedule()
-        self._loaded = np.zeros(n, np.bool_)
-        self._load_height_m = np.zeros(n)
-        self._order_id = np.full(n, -1, np.int64)
         self._update_id = np.zeros(n, np.int64)
         self._taken_us = np.zeros(n, np.int64)
         self._goal = np.full(n, -1, np.int64)
-        self._since_us = np.zeros(n, np.int64)
         self._rerouted_us = np.zeros(n, np.int64)
         self._finished = np.zeros(n, np.int64)
+        self._numbers = np.array(self._drive, np.float64)
         self._half_extent_m = np.tile(np.array([config.agvs.length_m, config.agvs.width_m]) / 2, (n, 1))
+        self._radius_m = np.full(n, self._drive.swept_radius)
+        self._antenna_at_m = (*config.agvs.antenna_offset_m, config.agvs.antenna_height_m)
+        self._body_height_m = config.agvs.body_height_m
+        self._state: AgvState | None = None
         self._next_order = 0
         self._orders_waiting = 0
         self._next_arrival_us = 0
@@ -144,21 +126,42 @@ class Fleet:
         people_xy : (k, 2) [m]. people_present : (k,) whether somebody is there.
         """
         self._time_us = time_us
+        self._state = None
         if self.n == 0:
             return
-        traffic, machines = self._traffic, self._machines
-        held = self.watchdog.step(time_us, command_age_us, traffic.speed_mps == 0)
-        if kernel.drive_fleet(time_us, dt_us, held, people_xy, people_present, self._drive, machines, traffic, self._lanes):
-            for i in np.flatnonzero(machines.event):
-                self._on_event(int(i), int(machines.event[i]))
-        if time_us >= self._next_planning_us:
+        planning = time_us >= self._next_planning_us
+        watchdog, known, scratch = self.watchdog, self._schedule, self._scratch
+        strict = self._strict and bool(known.first[0] < known.end[0])
+        trips, event, need = step_fleet(
+            time_us, dt_us, strict, planning, PLANNING_PERIOD_US, ASIDE_AFTER_US, GRIDLOCK_AFTER_US, PATIENCE_US,
+            self._starved_us, self._try_at_us, command_age_us, people_xy, people_present, self._numbers, watchdog.survival_us,
+            watchdog.restart_us, watchdog.tripped, watchdog.back_since_us, *self._tables, *self._lane_tables, *known, *scratch,
+        )  # fmt: skip
+        watchdog.trips += trips
+        if event:
+            for i in np.flatnonzero(self._machines.event):
+                self._on_event(int(i), int(self._machines.event[i]))
+            if planning:
+                need = need_ways(
+                    time_us, PLANNING_PERIOD_US, ASIDE_AFTER_US, GRIDLOCK_AFTER_US, PATIENCE_US,
+                    self._tables.whole, self._starved_us, self._try_at_us,
+                )  # fmt: skip
+        if planning:
             self._next_planning_us = time_us + PLANNING_PERIOD_US
-            self._plan_ways()
-        if self._strict and self._schedule.first[0] < self._schedule.end[0]:
-            self._follow_schedule(held)
+            self._orders_arrive()
+            if need or self._strict:
+                self._plan_ways()
+            else:
+                self._last_progress_us = time_us
+        if not (event or need or strict):
             return
-        rank = np.argsort(self._since_us, kind="stable")
-        release_lanes(rank, held, self._drive.deceleration, traffic, self._lanes, self._schedule, self._scratch)
+        if self._strict and self._schedule.first[0] < self._schedule.end[0]:
+            self._follow_schedule(watchdog.tripped)
+            return
+        release_lanes(
+            oldest_first(self._since_us), watchdog.tripped, self._drive.deceleration, self._traffic, self._lanes, self._schedule,
+            self._scratch,
+        )  # fmt: skip
 
     def _on_event(self, i: int, event: int) -> None:
         machines, agvs = self._machines, self.config.agvs
@@ -210,13 +213,9 @@ class Fleet:
     def _plan_ways(self) -> None:
         """Do what no tick needs at once: new ways, other ways, AGVs sent aside; decide when to stick to the known schedule."""
         machines, traffic, now = self._machines, self._traffic, self._time_us
-        self._orders_arrive()
         ended = traffic.head_k == traffic.path_len - 1
         wants = ended & ((machines.stage == IDLE) | (machines.stage == WANT_PICK) | (machines.stage == WANT_DROP))
         wait = np.where(machines.waits_since_us >= 0, now - machines.waits_since_us, -1)
-        # patience does not run out while the reason may be a person or the radio: nobody's right of way helps then
-        calm = not ((machines.mode == PERSON_NEAR) | (machines.mode == COMMUNICATION)).any()
-        self._starved_us = np.where(wait >= 0, self._starved_us + calm * PLANNING_PERIOD_US, 0)
         queued = ~ended & (machines.mode == QUEUE) & (traffic.at_k == traffic.head_k)
         if not queued.any() or ((machines.mode != QUEUE) & (machines.mode != NO_ORDER)).any():
             self._last_progress_us = now
@@ -234,8 +233,8 @@ class Fleet:
             self.ways_out += 1
             return
         due = (self._try_at_us <= now) & (wants | (queued & (wait >= ASIDE_AFTER_US)))
-        oldest_first = np.argsort(self._since_us, kind="stable")
-        for i in oldest_first[due[oldest_first]][:_PLANS_PER_PERIOD]:
+        rank = oldest_first(self._since_us)
+        for i in rank[due[rank]][:_PLANS_PER_PERIOD]:
             self._try_at_us[i] = now + RETRY_US
             if wants[i]:
                 self._next_way(int(i))
@@ -423,43 +422,40 @@ class Fleet:
             schedule.first[0] += 1
 
     def state(self) -> AgvState:
-        """Give the fleet at the last step; arrays are the caller's own, except the constant half extents."""
-        agvs, traffic, machines = self.config.agvs, self._traffic, self._machines
-        return AgvState(
-            time_us=self._time_us,
-            position_m=machines.position_m.copy(),
-            heading_rad=traffic.heading_rad.copy(),
-            speed_mps=traffic.speed_mps.copy(),
-            loaded=self._loaded.copy(),
-            load_height_m=self._load_height_m.copy(),
-            mode=machines.mode.copy(),
-            battery=machines.battery.copy(),
-            node=traffic.path[np.arange(self.n), traffic.at_k],
-            order_id=self._order_id.copy(),
-            antenna_m=self._antenna_m(machines.position_m, traffic.heading_rad),
-            half_extent_m=self._half_extent_m,
-            body_height_m=agvs.body_height_m,
-        )
-
-    def _antenna_m(self, position_m: FloatArray, heading_rad: FloatArray) -> FloatArray:
-        c, s = np.cos(heading_rad), np.sin(heading_rad)
-        forward, left = self.config.agvs.antenna_offset_m
-        antenna_m = np.empty((self.n, 3))
-        antenna_m[:, 0] = position_m[:, 0] + c * forward - s * left
-        antenna_m[:, 1] = position_m[:, 1] + s * forward + c * left
-        antenna_m[:, 2] = self.config.agvs.antenna_height_m
-        return antenna_m
+        """Give the fleet at the last step; the same struct until the next one."""
+        if self._state is None:
+            n, tables = self.n, self._tables
+            plane, antenna_m, real, whole = np.empty((2, n, 2)), np.empty((n, 3)), np.empty((4, n)), np.empty((3, n), np.int64)
+            report_fleet(
+                *self._antenna_at_m, tables.whole, tables.real, tables.position_m, tables.path, plane, antenna_m, real, whole
+            )
+            position_m, velocity_mps = plane
+            heading_rad, speed_mps, load_height_m, battery = real
+            mode, node, order_id = whole
+            self._state = AgvState(
+                self._time_us, position_m, heading_rad, speed_mps, velocity_mps, self._loaded.copy(), load_height_m, mode,
+                battery, node, order_id, antenna_m, self._half_extent_m, self._radius_m, self._body_height_m,
+            )  # fmt: skip
+        return self._state
 
     def state_ahead(self, horizon_s: float) -> AgvState:
         """Give the fleet as it will be ``horizon_s`` ahead if undisturbed, see :meth:`plan_position_m`."""
-        position_m, heading_rad = self.plan_position_m(horizon_s)
-        return replace(
-            self.state(),
-            time_us=self._time_us + round(horizon_s * 1e6),
-            position_m=position_m,
-            heading_rad=heading_rad,
-            antenna_m=self._antenna_m(position_m, heading_rad),
-        )
+        now = self.state()
+        position_m, heading_rad, antenna_m = self._ahead(horizon_s)
+        return AgvState(
+            self._time_us + round(horizon_s * 1e6), position_m, heading_rad, now.speed_mps, now.velocity_mps, now.loaded,
+            now.load_height_m, now.mode, now.battery, now.node, now.order_id, antenna_m, now.half_extent_m, now.radius_m,
+            now.body_height_m,
+        )  # fmt: skip
+
+    def _ahead(self, horizon_s: float) -> tuple[FloatArray, FloatArray, FloatArray]:
+        n = self.n
+        position_m, heading_rad, antenna_m = np.empty((n, 2)), np.empty(n), np.empty((n, 3))
+        report_ahead(
+            float(horizon_s), *self._antenna_at_m, self.watchdog.tripped, *self._tables, *self._lane_tables,
+            position_m, heading_rad, antenna_m,
+        )  # fmt: skip
+        return position_m, heading_rad, antenna_m
 
     def plan_position_m(self, horizon_s: float) -> tuple[FloatArray, FloatArray]:
         """Where AGVs will be if undisturbed, along their path at their present speed.
@@ -472,9 +468,8 @@ class Fleet:
         -------
         position_m : (n, 2) [m]. heading_rad : (n,) [rad].
         """
-        still = self.watchdog.tripped | (self._machines.mode == WORKING) | (self._machines.mode == CHARGING)
-        ahead = kernel.plan_ahead(float(horizon_s), still, self._machines, self._traffic, self._lanes)
-        return ahead[:, :2], ahead[:, 2]
+        position_m, heading_rad, _ = self._ahead(horizon_s)
+        return position_m, heading_rad
 
     def order(self, i: int) -> Order:
         """Give AGV ``i``'s way ahead in VDA 5050's words; order_id -1 while it drives without a transport order."""

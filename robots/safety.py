@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numba
 import numpy as np
 
@@ -40,6 +42,46 @@ def protective_separation_m(
     return human + robot + intrusion_distance_m + human_uncertainty_m + robot_uncertainty_m
 
 
+_ROUNDING_M = 1e-9  # far more than the rounding of a distance in a hall
+
+
+class Separation(NamedTuple):
+    """Numbers of the separation monitoring: speeds [m/s], stopping time [s], what is fixed of the distance [m]."""
+
+    cobot_speed: float
+    stopping_time: float
+    fixed: float
+
+
+def separation_of(safety: SafetyConfig) -> Separation:
+    """Take the kernel's numbers out of the configuration."""
+    fixed = safety.intrusion_distance_m + safety.human_uncertainty_m + safety.robot_uncertainty_m
+    return Separation(safety.cobot_speed_mps, safety.stopping_time_s, fixed)
+
+
+@numba.njit(cache=True)
+def permitted_scale(
+    separation_m: float, reaction_time_s: float, human_mps: float, cobot_mps: float, stopping_time_s: float, fixed_m: float
+) -> float:
+    """Share of full speed for one robot; see :func:`permitted_speed_scale`."""
+    spare = min(separation_m, 1e3) - fixed_m - human_mps * reaction_time_s
+    if not spare > 0.0:
+        return 0.0
+    linear = human_mps * stopping_time_s + cobot_mps * reaction_time_s
+    square = 0.5 * cobot_mps * stopping_time_s
+    return float(min((np.sqrt(linear * linear + 4 * square * spare) - linear) / (2 * square), 1.0))
+
+
+@numba.njit(cache=True)
+def _permitted(
+    separation_m: FloatArray, reaction_s: FloatArray, human_mps: FloatArray, cobot_mps: float, stopping_s: float, fixed_m: float
+) -> FloatArray:
+    out = np.empty(separation_m.shape[0])
+    for i in range(out.shape[0]):
+        out[i] = permitted_scale(separation_m[i], reaction_s[i], human_mps[i], cobot_mps, stopping_s, fixed_m)
+    return out
+
+
 def permitted_speed_scale(
     separation_m: FloatArray, reaction_time_s: FloatArray, human_speed_mps: FloatArray, safety: SafetyConfig
 ) -> FloatArray:
@@ -58,12 +100,8 @@ def permitted_speed_scale(
     -------
     (m,) shares 0..1; 0 where even a standing robot is too near to be started.
     """
-    fixed = safety.intrusion_distance_m + safety.human_uncertainty_m + safety.robot_uncertainty_m
-    spare = np.minimum(separation_m, 1e3) - fixed - human_speed_mps * reaction_time_s
-    linear = human_speed_mps * safety.stopping_time_s + safety.cobot_speed_mps * reaction_time_s
-    square = 0.5 * safety.cobot_speed_mps * safety.stopping_time_s
-    root = (np.sqrt(np.maximum(linear * linear + 4 * square * np.maximum(spare, 0.0), 0.0)) - linear) / (2 * square)
-    return np.where(spare > 0, np.minimum(root, 1.0), 0.0)
+    numbers = separation_of(safety)
+    return np.asarray(_permitted(separation_m, reaction_time_s, human_speed_mps, *numbers))
 
 
 @numba.njit(cache=True)
@@ -104,6 +142,7 @@ class Watchdog:
     Attributes
     ----------
     tripped : (n,) machines in a protective stop. trips : number of stops so far.
+    back_since_us : (n,) since when commands are back at standstill, -1 if they are not [us].
     """
 
     def __init__(self, survival_us: IntArray, restart_us: IntArray) -> None:
@@ -111,7 +150,7 @@ class Watchdog:
         self.restart_us = np.asarray(restart_us, np.int64).copy()
         self.tripped = np.zeros(self.survival_us.shape[0], np.bool_)
         self.trips = 0
-        self._back_since_us = np.full(self.survival_us.shape[0], -1, np.int64)
+        self.back_since_us = np.full(self.survival_us.shape[0], -1, np.int64)
 
     def step(self, time_us: int, command_age_us: IntArray, standing: BoolArray) -> BoolArray:
         """Advance to ``time_us``.
@@ -127,7 +166,7 @@ class Watchdog:
         (n,) machines in a protective stop; the array is reused.
         """
         self.trips += watchdog_step(
-            time_us, command_age_us, standing, self.survival_us, self.restart_us, self.tripped, self._back_since_us
+            time_us, command_age_us, standing, self.survival_us, self.restart_us, self.tripped, self.back_since_us
         )
         return self.tripped
 
@@ -194,7 +233,14 @@ def _nearest(
     distance, who = np.full(n_machine, np.inf), np.full(n_machine, -1, np.int64)
     bodies = _spheres(start, end, radius, True)
     arms = _spheres(link_start, link_end, link_radius.reshape((1, n_link)), False)
+    middle, half = np.empty((n_link, 3)), np.empty(n_link)
     for m in range(n_machine):
+        for j in range(n_link):
+            square = 0.0
+            for axis in range(3):
+                middle[j, axis] = 0.5 * (link_start[m, j, axis] + link_end[m, j, axis])
+                square += (link_end[m, j, axis] - link_start[m, j, axis]) ** 2
+            half[j] = 0.5 * np.sqrt(square) + link_radius[j]
         bound = np.full(n_person, np.inf)
         for p in range(n_person):
             if present[p]:
@@ -206,14 +252,20 @@ def _nearest(
             if bound[p] >= distance[m]:
                 break
             for c in range(n_part):
-                mx = 0.5 * (start[p, c, 0] + end[p, c, 0]) - arms[m, 0]
-                my = 0.5 * (start[p, c, 1] + end[p, c, 1]) - arms[m, 1]
-                mz = 0.5 * (start[p, c, 2] + end[p, c, 2]) - arms[m, 2]
+                mx = 0.5 * (start[p, c, 0] + end[p, c, 0])
+                my = 0.5 * (start[p, c, 1] + end[p, c, 1])
+                mz = 0.5 * (start[p, c, 2] + end[p, c, 2])
                 hx, hy, hz = end[p, c, 0] - start[p, c, 0], end[p, c, 1] - start[p, c, 1], end[p, c, 2] - start[p, c, 2]
-                half = 0.5 * np.sqrt(hx * hx + hy * hy + hz * hz)
-                if np.sqrt(mx * mx + my * my + mz * mz) - half - radius[p, c] - arms[m, 3] >= distance[m]:
+                reach = 0.5 * np.sqrt(hx * hx + hy * hy + hz * hz) + radius[p, c]
+                far = distance[m] + reach + arms[m, 3] + _ROUNDING_M
+                if (mx - arms[m, 0]) ** 2 + (my - arms[m, 1]) ** 2 + (mz - arms[m, 2]) ** 2 >= far * far and far > 0.0:
                     continue
                 for j in range(n_link):
+                    # Spheres about both: farther apart than what is known, so is what they hold.
+                    far = distance[m] + reach + half[j] + _ROUNDING_M
+                    square = (mx - middle[j, 0]) ** 2 + (my - middle[j, 1]) ** 2 + (mz - middle[j, 2]) ** 2
+                    if far > 0.0 and square >= far * far:
+                        continue
                     gap = segment_distance_m(
                         start[p, c, 0], start[p, c, 1], start[p, c, 2], end[p, c, 0], end[p, c, 1], end[p, c, 2],
                         link_start[m, j, 0], link_start[m, j, 1], link_start[m, j, 2],

@@ -20,20 +20,22 @@ class AgvState:
     Attributes
     ----------
     time_us : instant [us].
-    position_m : (n, 2) centres [m]. heading_rad : (n,) [rad]. speed_mps : (n,) [m/s].
+    position_m : (n, 2) centres [m]. heading_rad : (n,) [rad]. speed_mps : (n,) [m/s]. velocity_mps : (n, 2) along the heading.
     loaded : (n,) whether it carries a load. load_height_m : (n,) height of the load above the vehicle, 0 when empty [m].
     mode : (n,) index into ``MODES``.
     battery : (n,) charge 0..1.
     node : (n,) index of the node passed last.
     order_id : (n,) transport order, -1 for none.
     antenna_m : (n, 3) antennas [m].
-    half_extent_m : (n, 2) half length and half width [m]. body_height_m : height of a vehicle without load [m].
+    half_extent_m : (n, 2) half length and half width [m]. radius_m : (n,) of the circle that a vehicle turns in [m].
+    body_height_m : height of a vehicle without load [m].
     """
 
     time_us: int
     position_m: FloatArray
     heading_rad: FloatArray
     speed_mps: FloatArray
+    velocity_mps: FloatArray
     loaded: BoolArray
     load_height_m: FloatArray
     mode: IntArray
@@ -42,6 +44,7 @@ class AgvState:
     order_id: IntArray
     antenna_m: FloatArray
     half_extent_m: FloatArray
+    radius_m: FloatArray
     body_height_m: float
 
 

@@ -12,7 +12,7 @@ import jinja2
 import pandas as pd
 
 from factory import explain
-from factory.report import charts, maps, words
+from factory.report import charts, maps, why, words
 from factory.report.data import acting_policy, digest, production_totals
 from factory.run_folder import Run, write_bytes
 
@@ -20,6 +20,7 @@ PAGE_BYTES_MAX = 2_000_000
 PICTURE_BYTES_MAX = 400_000
 _ZOOM_US = 3_000_000
 _STORIES = 5
+_PICTURES = 3
 
 
 def build_report(run_path: Path) -> Path:
@@ -94,6 +95,7 @@ def _context(run: Run) -> dict[str, Any]:
         "people_svg": maps.people_map(scenario, people_s) if people_s is not None and people_s.max() > 0 else "",
         "timeline_svg": charts.timeline(condensed) if condensed.devices else "",
         **_worst(run, events, spells, acting, services),
+        "blocked": [(why.sentence(c), why.view(c, scenario)) for c in why.choose(run.blocked_paths(), _PICTURES)],
         "production": production if kpi.get("production") else None,
         "orders": words.production_sentence(production),
         "minutes_svg": charts.minutes_bars(minutes) if minutes else "",

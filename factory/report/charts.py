@@ -217,11 +217,14 @@ def zoom(ticks: pd.DataFrame, losses: pd.DataFrame, spell: Mapping[str, Any]) ->
 
 
 def _blocked(ticks: pd.DataFrame) -> list[tuple[str, float, float, float]]:
-    """Spans in which one blocker with a name is recorded and costs 3 dB or more: name and part, first and last second, peak."""
+    """Spans in which one blocker with a name is recorded and costs 3 dB or more: name and part, first and last second, peak.
+
+    Of each name the span with the highest peak, so that a hand that waves is told once.
+    """
     names = [f"{b}, {p}" if p else str(b) for b, p in zip(ticks["blocker"], ticks["blocker_part"], strict=True)]
     loss = ticks["body_loss_db"].to_numpy(dtype=np.float64)
     t = ticks["time_us"].to_numpy() / 1e6
-    out: list[tuple[str, float, float, float]] = []
+    highest: dict[str, tuple[str, float, float, float]] = {}
     i = 0
     while i < len(names):
         j = i
@@ -229,9 +232,10 @@ def _blocked(ticks: pd.DataFrame) -> list[tuple[str, float, float, float]]:
             j += 1
         peak = float(np.nanmax(loss[i : j + 1])) if np.isfinite(loss[i : j + 1]).any() else 0.0
         if ticks["blocker"].iloc[i] and peak >= 3.0:
-            out.append((names[i], float(t[i]), float(t[j]), peak))
+            span = (names[i], float(t[i]), float(t[j]), peak)
+            highest[names[i]] = max(span, highest.get(names[i], span), key=lambda s: s[3])
         i = j + 1
-    return out
+    return list(highest.values())
 
 
 def minutes_bars(minutes: Mapping[str, float]) -> str:

@@ -21,7 +21,7 @@ _MARKERS_MAX = 500
 _BOX_COLOURS = {"rack": "#c9c9c9", "cell": "#e3e3e3"}
 
 
-def _hall(axes: Any, scenario: Mapping[str, Any], labels: bool) -> None:
+def draw_hall(axes: Any, scenario: Mapping[str, Any], labels: bool) -> None:
     """Draw what stands still: hall, boxes, routes, TRPs with their boresights."""
     hall = scenario["hall"]
     length, width = (float(v) for v in hall["size_m"][:2])
@@ -99,7 +99,7 @@ def outage_figure(scenario: Mapping[str, Any], digest: Digest, outage_s: npt.NDA
     with style():
         figure = Figure(figsize=_size_in(scenario, 11.6, 0.7), layout="constrained")
         axes = figure.add_subplot()
-        _hall(axes, scenario, labels=True)
+        draw_hall(axes, scenario, labels=True)
         if outage_s is not None and outage_s.max() > 0:
             held = np.ma.masked_less_equal(outage_s, 0)
             ny, nx = outage_s.shape
@@ -151,7 +151,7 @@ def margin_map(scenario: Mapping[str, Any], digest: Digest) -> str:
     with style():
         figure = Figure(figsize=_size_in(scenario, 7.2, 0.35), layout="constrained")
         axes = figure.add_subplot()
-        _hall(axes, scenario, labels=False)
+        draw_hall(axes, scenario, labels=False)
         ny, nx = digest.margin_map_db.shape
         norm = Normalize(*MARGIN_RANGE_DB)
         held = np.ma.masked_invalid(digest.margin_map_db)
@@ -167,7 +167,7 @@ def people_map(scenario: Mapping[str, Any], people_s: npt.NDArray[np.float64]) -
     with style():
         figure = Figure(figsize=_size_in(scenario, 7.2, 0.35), layout="constrained")
         axes = figure.add_subplot()
-        _hall(axes, scenario, labels=False)
+        draw_hall(axes, scenario, labels=False)
         ny, nx = people_s.shape
         held = np.ma.masked_less_equal(people_s, 0)
         # one person who stands still for the whole run must not bleach the paths that the others walk

@@ -22,7 +22,7 @@ def people_rows() -> Iterator[Row]:
     yield Row("Walking", "step length at 1.588 m/s", step, 0.781, "m", 0.02, recorded)
     yield Row("Walking", "step length at 1.588 m/s", step, 0.787, "m", 0.0005, ratio)
     yield Row("Walking", "step length times cadence at 1.588 m/s", step * cadence / 60, 1.588, "m/s", 1e-6, "definition")
-    screens = person_blockers(walker(5.0, 5.0, 0.0, 0.0, 0.0))
+    screens = person_blockers(walker(5.0, 5.0, 0.0, 0.0, 0.0), "model_b")
     trunk = int(np.flatnonzero(screens.part == 0)[0])
     side = np.linspace(0.0, 2 * math.pi, 3600, endpoint=False)
     depth, breadth = screens.half_width_m[trunk]

@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-Rule = Literal["within", "at most", "at least"]
+Rule = Literal["within", "at most", "at least", "reported"]
+HEADINGS = ("case", "ours", "reference", "unit", "tolerance", "source", "ok")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,8 @@ class Row:
     unit : unit of both and of the tolerance, "1" for a pure number.
     tolerance : largest difference that is still agreement.
     source : where the reference comes from.
-    rule : ``within`` the tolerance of the reference, or ``at most`` or ``at least`` the reference, give or take the tolerance.
+    rule : ``within`` the tolerance of the reference, or ``at most`` or ``at least`` the reference, give or take the tolerance;
+        ``reported`` rows stand for information and cannot disagree, their tolerance says how many digits are worth printing.
     """
 
     table: str
@@ -37,6 +39,8 @@ class Row:
         """Whether our number agrees; one that is not finite does not."""
         if not math.isfinite(self.ours):
             return False
+        if self.rule == "reported":
+            return True
         difference = self.ours - self.reference
         if self.rule == "at most":
             return difference <= self.tolerance
@@ -44,13 +48,19 @@ class Row:
             return difference >= -self.tolerance
         return abs(difference) <= self.tolerance
 
+    @property
+    def _verdict(self) -> str:
+        if not self.ok:
+            return "NO"
+        return "reported" if self.rule == "reported" else "yes"
+
     def cells(self) -> tuple[str, str, str, str, str, str, str]:
         """Case, ours, reference, unit, tolerance, source and ok as a reader sees them."""
-        bound = {"within": "", "at most": "≤ ", "at least": "≥ "}[self.rule]
-        margin = f"± {self.tolerance:g}" if self.rule == "within" else f"{self.tolerance:g}"
+        bound = {"at most": "≤ ", "at least": "≥ "}.get(self.rule, "")
+        margin = {"within": f"± {self.tolerance:g}", "reported": "–"}.get(self.rule, f"{self.tolerance:g}")
         unit = "" if self.unit == "1" else self.unit
         ours, reference = number(self.ours, self.tolerance), number(self.reference, self.tolerance)
-        return self.case, ours, bound + reference, unit, margin, self.source, "yes" if self.ok else "NO"
+        return self.case, ours, bound + reference, unit, margin, self.source, self._verdict
 
 
 def number(value: float, tolerance: float) -> str:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
 
-import matplotlib
 import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from factory.snapshot import person_blockers
+from factory.validate.figures import BLUE, GREEN, ORANGE, plain, write
+from factory.validate.links import direct_paths, wavelength_m
 from humans.body import JOINTS, capsule_radius_m, pose
 from humans.gait import REFERENCE_STEP, gait_joints, step_length_m
 from humans.types import PeopleState
 from radio.blockage import blockage_db, screen_loss_db
-from radio.geometry import SPEED_OF_LIGHT_MPS, Hall, prepare_hall
-from radio.paths import compute_paths
 
 Floats = npt.NDArray[np.float64]
 
@@ -25,9 +23,6 @@ FREQUENCY_HZ, LINK_M, ANTENNA_M = 28e9, 10.0, 1.2
 SPEED_MPS, STATURE_M = 1.4, 1.70
 HUMAN_SCREEN_M = (0.3, 1.7)
 """Width and height of a person's screen, TR 38.901 table 7.6.4.2-5."""
-
-_SVG: Any = {"svg.fonttype": "none", "svg.hashsalt": "factory-twin", "font.family": "DejaVu Sans", "font.size": 9.0}
-_NO_DATE = {"Date": None, "Creator": None, "Format": None, "Type": None}
 
 
 def walker(x_m: float, y_m: float, heading_rad: float, walked_m: float, speed_mps: float = SPEED_MPS) -> PeopleState:
@@ -67,7 +62,7 @@ def walker(x_m: float, y_m: float, heading_rad: float, walked_m: float, speed_mp
     )
 
 
-def crossing(time_s: Floats) -> tuple[Floats, Floats]:
+def crossing(time_s: Floats) -> tuple[Floats, Floats, Floats]:
     """Loss of a 10 m link at 28 GHz, antennas 1.2 m high, while one person walks through its middle at 1.4 m/s.
 
     Parameters
@@ -76,46 +71,45 @@ def crossing(time_s: Floats) -> tuple[Floats, Floats]:
 
     Returns
     -------
-    kernel_db, formula_db : (k,) loss by ``radio.blockage.blockage_db`` of the walking body, and of the one upright screen of
-        TR 38.901 table 7.6.4.2-5 by equations 7.6-28 and 7.6-29 [dB].
+    silhouette_db, model_b_db, formula_db : (k,) loss of the walking body by its silhouette and by model B, and of the one
+        upright screen of TR 38.901 table 7.6.4.2-5 by equations 7.6-28 and 7.6-29 [dB].
     """
-    hall = prepare_hall(Hall.empty((LINK_M + 2, 20.0, 8.0)), FREQUENCY_HZ)
-    ends = np.array([[1.0, 10.0, ANTENNA_M], [1.0 + LINK_M, 10.0, ANTENNA_M]])
-    paths = compute_paths(hall, ends[:1], ends[1:], 1, 40.0)  # the strongest path is the direct one
-    wavelength_m = SPEED_OF_LIGHT_MPS / FREQUENCY_HZ
-    kernel, formula = np.empty(len(time_s)), np.empty(len(time_s))
+    paths = direct_paths([[0.0, 0.0, ANTENNA_M]], [[LINK_M, 0.0, ANTENNA_M]], FREQUENCY_HZ)
+    nobody_carries = np.array([-1])
+    silhouette, model_b, formula = np.empty(len(time_s)), np.empty(len(time_s)), np.empty(len(time_s))
     for k, t in enumerate(time_s):
         beside = SPEED_MPS * float(t)
-        body = walker(1.0 + LINK_M / 2, 10.0 + beside, math.pi / 2, beside + 10.0)
-        kernel[k] = blockage_db(paths, person_blockers(body), np.array([-1]), wavelength_m).loss_db[0]
+        body = walker(LINK_M / 2, beside, math.pi / 2, beside + 10.0)
+        silhouette[k] = blockage_db(paths, person_blockers(body), nobody_carries).loss_db[0]
+        model_b[k] = blockage_db(paths, person_blockers(body, "model_b"), nobody_carries, "model_b").loss_db[0]
         width, height = HUMAN_SCREEN_M
         half = LINK_M / 2
-        formula[k] = screen_loss_db(half, half, width / 2, height / 2, beside, ANTENNA_M - height / 2, wavelength_m)
-    return kernel, formula
+        formula[k] = screen_loss_db(half, half, width / 2, height / 2, beside, ANTENNA_M - height / 2, wavelength_m(FREQUENCY_HZ))
+    return silhouette, model_b, formula
 
 
 def crossing_figure() -> Figure:
     """Loss against time of the walk through the link."""
     time_s = np.linspace(-0.8, 0.8, 641)
-    kernel, formula = crossing(time_s)
-    figure = Figure(figsize=(6.4, 3.5), layout="constrained")
+    silhouette, model_b, formula = crossing(time_s)
+    figure = Figure(figsize=(6.4, 3.8), layout="constrained")
     axes = figure.add_subplot()
-    axes.plot(time_s, kernel, color="#0072B2", linewidth=1.8, label="this twin: walking body of trunk and limbs, 1.70 m")
-    axes.plot(
-        time_s, formula, color="#D55E00", linewidth=1.4, linestyle="--", label="TR 38.901 7.6.4.2: one screen, 0.3 m × 1.7 m"
+    axes.plot(time_s, silhouette, color=BLUE, linewidth=1.8, label="silhouette of the walking body, 1.70 m (the default)")
+    axes.plot(time_s, model_b, color=GREEN, linewidth=1.4, label="model B of its trunk and limbs")
+    axes.plot(time_s, formula, color=ORANGE, linewidth=1.4, linestyle="--", label="TR 38.901 7.6.4.2: one screen, 0.3 m × 1.7 m")
+    plain(
+        axes,
+        "One person walks at 1.4 m/s through the middle of a 10 m link at 28 GHz",
+        "time from the crossing of the line between the antennas (1.2 m high) [s]",
+        "loss of the direct path [dB]",
     )
-    axes.set_title("One person walks at 1.4 m/s through the middle of a 10 m link at 28 GHz", loc="left", fontsize=10)
-    axes.set_xlabel("time from the crossing of the line between the antennas (1.2 m high) [s]")
-    axes.set_ylabel("loss of the direct path [dB]")
     axes.set_xlim(-0.8, 0.8)
-    axes.set_ylim(0, 1.35 * max(float(kernel.max()), float(formula.max())))
-    axes.grid(color="0.9", linewidth=0.6)
-    axes.spines[["top", "right"]].set_visible(False)
+    highest = max(float(silhouette.max()), float(model_b.max()), float(formula.max()))
+    axes.set_ylim(min(0.0, 1.1 * float(silhouette.min())), 1.45 * highest)
     axes.legend(loc="upper left", frameon=False)
     return figure
 
 
 def write_crossing(path: Path) -> None:
     """Write the figure as SVG, the same bytes every time."""
-    with matplotlib.rc_context(_SVG):
-        crossing_figure().savefig(path, format="svg", metadata=_NO_DATE)
+    write(crossing_figure, path)

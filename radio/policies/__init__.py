@@ -6,7 +6,7 @@ from radio.config import PolicyName, RadioConfig
 from radio.policies.base import Observation, Policy, ServingMonitor
 from radio.policies.human_aware import HumanAwarePolicy
 from radio.policies.reactive import ReactivePolicy
-from radio.policies.reports import LinkBudget, Report, SweepReports, best_pairs
+from radio.policies.reports import LinkBudget, Report, SweepReports
 from radio.policies.static import StaticPolicy
 
 __all__ = [
@@ -16,7 +16,6 @@ __all__ = [
     "Report",
     "ServingMonitor",
     "SweepReports",
-    "best_pairs",
     "create_policy",
 ]
 

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from numba import njit
 
 from radio import nr
 from radio.config import RadioConfig
 from radio.policies.reports import Report
-from radio.types import BoolArray, FloatArray, IntArray, LinkState, Plan
+from radio.types import FloatArray, LinkState, Plan
 
 MIN_BFD_INTERVAL_MS = 2.0  # TS 38.213 clause 6: indications no more often than max(BFD-RS period, 2 ms)
 
@@ -52,7 +51,8 @@ class Observation:
 class Policy(Protocol):
     """Chooses beams, TRPs, repetitions and the SINR that link adaptation reckons with, once per tick.
 
-    ``plan`` is called once per tick in order of time, must not change the observation, and must answer with fresh arrays.
+    ``plan`` is called once per tick in order of time and must not change the observation. Nobody writes into a plan that was
+    given, so a policy may answer with the very same plan while nothing changed.
     """
 
     name: str
@@ -112,41 +112,11 @@ def capped_db(snr_db: FloatArray, evm: float) -> FloatArray:
     return np.asarray(-10.0 * np.log10(10.0 ** (-0.1 * np.maximum(snr_db, -200.0)) + evm), dtype=np.float64)
 
 
-def recovery_tail_us(config: RadioConfig) -> float:
-    """Time from a PRACH occasion until a recovered beam carries data [us].
+def recovery_tail_us(config: RadioConfig) -> FloatArray:
+    """Time from a PRACH occasion until a recovered beam carries data, (T,) by the numerology of each TRP's carrier [us].
 
     Monitoring starts 4 slots after PRACH, the response is a 2-symbol PDCCH, and the new beam holds 28 symbols after it
     (TS 38.213 clause 6).
     """
-    mu = nr.numerology(config.carrier.subcarrier_spacing_hz)
-    return 4 * nr.slot_us(mu) + (2 + 28) * nr.symbol_us(mu)
-
-
-@njit(cache=True, fastmath=False)
-def write_plan(
-    now_us: int, trp: IntArray, beam: IntArray, sector: IntArray, free_us: IntArray,
-    second_trp: IntArray, second_beam: IntArray, second_sector: IntArray, second_us: IntArray,
-    known_dl_db: FloatArray, known_ul_db: FloatArray, margin_db: float,
-) -> tuple[IntArray, IntArray, IntArray, BoolArray, IntArray, FloatArray, FloatArray]:  # fmt: skip
-    """Write the fields of a Plan without repetitions, in their order.
-
-    Parameters
-    ----------
-    now_us : start of the tick [us].
-    trp, beam, sector, free_us : (U,) first legs, and when each may carry data again [us].
-    second_trp, second_beam, second_sector, second_us : (U,) second legs, -1 for none, and when each becomes active [us].
-    known_dl_db, known_ul_db : (U,) SINR known of the first legs [dB].
-    margin_db : what link adaptation takes off it [dB].
-    """
-    n_ue = trp.size
-    trps, beams, sectors = np.empty((n_ue, 2), np.int64), np.empty((n_ue, 2), np.int64), np.empty((n_ue, 2), np.int64)
-    usable = np.empty((n_ue, 2), np.bool_)
-    sinr_dl_db, sinr_ul_db = np.empty(n_ue), np.empty(n_ue)
-    for u in range(n_ue):
-        trps[u, 0], beams[u, 0], sectors[u, 0] = trp[u], beam[u], sector[u]
-        trps[u, 1], beams[u, 1], sectors[u, 1] = second_trp[u], second_beam[u], second_sector[u]
-        usable[u, 0] = free_us[u] <= now_us
-        usable[u, 1] = second_trp[u] >= 0 and second_us[u] <= now_us
-        sinr_dl_db[u] = known_dl_db[u] - margin_db
-        sinr_ul_db[u] = known_ul_db[u] - margin_db
-    return trps, beams, sectors, usable, np.ones(n_ue, np.int64), sinr_dl_db, sinr_ul_db
+    mus = [nr.numerology(config.carrier_of(t).subcarrier_spacing_hz) for t in config.trps]
+    return np.array([4 * nr.slot_us(mu) + (2 + 28) * nr.symbol_us(mu) for mu in mus])

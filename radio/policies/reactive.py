@@ -3,93 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from radio.config import RadioConfig
-from radio.policies.base import Observation, capped_db, evm_ceiling, recovery_tail_us, write_plan
-from radio.policies.reports import Report
-from radio.types import BoolArray, FloatArray, IntArray, Plan
+from radio.policies import kernels
+from radio.policies.base import Observation, evm_ceiling, recovery_tail_us
+from radio.policies.reports import Best, Report
+from radio.types import FloatArray, IntArray, Plan
 
-
-@njit(cache=True, fastmath=False)
-def judge_serving(
-    time_us: int, occasions: int, serving_dl_db: FloatArray, serving_ul_db: FloatArray,
-    since_us: IntArray, free_us: IntArray, recovering: BoolArray, qout_db: float, max_count: int,
-    known_dl_db: FloatArray, known_ul_db: FloatArray, failures: IntArray,
-) -> tuple[BoolArray, bool]:  # fmt: skip
-    """Take a measurement of the serving legs into what is known and into the failure counters, both in place.
-
-    A leg that changed or was interrupted since the measurement was not measured.
-
-    Returns
-    -------
-    (U,) whether beam failure is declared, and whether it is for any.
-    """
-    any_failed = False
-    failed = np.zeros(since_us.size, dtype=np.bool_)
-    for u in range(since_us.size):
-        sinr_db = serving_dl_db[u, 0]
-        if since_us[u] > time_us or free_us[u] > time_us or not np.isfinite(sinr_db):
-            failures[u] = 0
-            continue
-        known_dl_db[u] = sinr_db
-        known_ul_db[u] = serving_ul_db[u, 0]
-        failures[u] = failures[u] + occasions if sinr_db < qout_db else 0
-        failed[u] = failures[u] >= max_count and not recovering[u]
-        any_failed = any_failed or failed[u]
-    return failed, any_failed
-
-
-@njit(cache=True, fastmath=False)
-def any_due(wanted: BoolArray, from_us: IntArray, now_us: int) -> bool:
-    """Return whether a time has come for anybody for whom it is wanted; a time below 0 never comes."""
-    for u in range(from_us.size):
-        if wanted[u] and 0 <= from_us[u] <= now_us:
-            return True
-    return False
-
-
-@njit(cache=True, fastmath=False)
-def follow_report(
-    snr_db: FloatArray, best_db: FloatArray, best_beam: IntArray, best_sector: IntArray,
-    now_us: int, report_us: int, hysteresis_db: float, tci_us: int, ttt_us: int,
-    trp: IntArray, beam: IntArray, sector: IntArray, free_us: IntArray, recovering: BoolArray, held: BoolArray,
-    next_beam: IntArray, next_sector: IntArray, switch_us: IntArray, candidate: IntArray, candidate_us: IntArray,
-) -> tuple[BoolArray, IntArray, bool]:  # fmt: skip
-    """Take a report's sectors, beams of the serving TRP and candidates for another TRP into the state, in place.
-
-    Returns
-    -------
-    (U,) whether the TRP is to be changed now, (U,) the best other TRP, and whether anybody changes.
-    """
-    n_ue, n_trp = best_db.shape
-    change = np.zeros(n_ue, dtype=np.bool_)
-    other = np.zeros(n_ue, dtype=np.int64)
-    any_change = False
-    for u in range(n_ue):
-        t, b = trp[u], beam[u]
-        settled = free_us[u] <= now_us and not recovering[u]
-        if settled:
-            sector[u] = snr_db[u, t, b].argmax()
-        own_db = best_db[u, t]
-        switch_us[u] = -1
-        if settled and own_db > snr_db[u, t, b, sector[u]] + hysteresis_db:
-            next_beam[u], next_sector[u] = best_beam[u, t], best_sector[u, t]
-            switch_us[u] = now_us + tci_us
-        other_db = -np.inf
-        for o in range(n_trp):
-            if o != t and best_db[u, o] > other_db:
-                other_db = best_db[u, o]
-                other[u] = o
-        if settled and not held[u] and other_db > own_db + hysteresis_db:
-            if other[u] != candidate[u]:
-                candidate_us[u] = report_us
-            candidate[u] = other[u]
-            change[u] = report_us - candidate_us[u] >= ttt_us
-            any_change = any_change or change[u]
-        else:
-            candidate[u] = -1
-    return change, other, any_change
+_NO_TIMES: IntArray = np.zeros(0, dtype=np.int64)
+_NO_LEVELS: FloatArray = np.zeros((0, 0, 0))
 
 
 class ReactivePolicy:
@@ -108,7 +30,8 @@ class ReactivePolicy:
     - TRP: another one whose best beam was better by the hysteresis in every report for ``time_to_trigger_ms``; no data for
       ``trp_switch_interruption_ms``.
     - Beam failure: serving SINR below ``qout_db`` at ``beam_failure_max_count`` consecutive occasions. No data until the next
-      PRACH occasion, 4 slots, the PDCCH and 28 symbols have passed; then the best pair of the latest report serves.
+      PRACH occasion, 4 slots, the PDCCH and 28 symbols of the serving carrier have passed; then the best pair of the latest
+      report serves.
     - Link adaptation: last measured SINR of the leg, or its reported SNR under the EVM ceiling while it was not yet measured,
       less ``margin_db``.
     """
@@ -116,129 +39,73 @@ class ReactivePolicy:
     name = "reactive"
 
     def __init__(self, config: RadioConfig, n_ue: int) -> None:
-        beams = config.beam_management
-        self._hysteresis_db = beams.hysteresis_db
-        self._ttt_us = beams.time_to_trigger_ms * 1000
-        self._interruption_us = round(beams.trp_switch_interruption_ms * 1000)
-        self._tci_us = round(beams.tci_activation_ms * 1000)
-        self._max_count = beams.beam_failure_max_count
-        self._qout_db = beams.qout_db
-        self._prach_us = round(beams.prach_period_ms * 1000)
+        beams, aware = config.beam_management, config.human_aware
+        self._timers: IntArray = np.zeros(kernels.TIMERS, dtype=np.int64)
+        self._timers[kernels.TTT] = beams.time_to_trigger_ms * 1000
+        self._timers[kernels.INTERRUPTION] = round(beams.trp_switch_interruption_ms * 1000)
+        self._timers[kernels.TCI] = round(beams.tci_activation_ms * 1000)
+        self._timers[kernels.PRACH] = round(beams.prach_period_ms * 1000)
+        self._timers[kernels.MAX_COUNT] = beams.beam_failure_max_count
+        self._levels: FloatArray = np.zeros(kernels.LEVELS)
+        self._levels[kernels.HYSTERESIS] = beams.hysteresis_db
+        self._levels[kernels.QOUT] = beams.qout_db
+        self._levels[kernels.MARGIN] = config.link_adaptation.margin_db
+        self._levels[kernels.EVM] = evm_ceiling(config)
+        self._levels[kernels.RISK] = aware.risk_sinr_db
         self._tail_us = recovery_tail_us(config)
-        self._margin_db = config.link_adaptation.margin_db
-        self._evm = evm_ceiling(config)
-        self._rows = np.arange(n_ue)
-
-        def ints(value: int) -> IntArray:
-            return np.full(n_ue, value, dtype=np.int64)
-
-        self._trp, self._beam, self._sector = ints(-1), ints(0), ints(0)
-        self._since_us = ints(0)  # present leg serves since
-        self._free_us = ints(0)  # no data before
-        self._next_beam, self._next_sector, self._switch_us = ints(0), ints(0), ints(-1)
-        self._candidate, self._candidate_us = ints(-1), ints(0)
-        self._failures = ints(0)
-        self._recovering: BoolArray = np.zeros(n_ue, dtype=np.bool_)
-        self._known_dl_db: FloatArray = np.zeros(n_ue)
-        self._known_ul_db: FloatArray = np.zeros(n_ue)
+        self._legs: IntArray = np.zeros((kernels.ROWS, n_ue), dtype=np.int64)
+        for row in (kernels.SWITCH, kernels.CANDIDATE, kernels.SECOND_TRP, kernels.SECOND_BEAM, kernels.SECOND_SECTOR):
+            self._legs[row] = -1
+        self._legs[kernels.RISK_UNTIL] = -1
+        self._known: FloatArray = np.zeros((kernels.KNOWN_ROWS, n_ue))
         self._report: Report | None = None
+        self._best: Best | None = None
         self._report_us = -1
         self._serving_us = -1
-        self._none = ints(-1)
-        self._nobody: BoolArray = np.zeros(n_ue, dtype=np.bool_)
-        self._everybody: BoolArray = np.ones(n_ue, dtype=np.bool_)
+        self._next_switch_us: int = kernels.NEVER_US
+        # Forecasts that link adaptation may look at: target times (H,), best pairs of their links (H, U, T).
+        self._forecast_us: IntArray = _NO_TIMES
+        self._forecast_dl_db: FloatArray = _NO_LEVELS
+        self._forecast_ul_db: FloatArray = _NO_LEVELS
 
     def plan(self, observation: Observation) -> Plan:
         """Return the plan of the coming tick."""
         self._advance(observation)
-        return self._planned(observation.time_us, self._none, self._none, self._none, self._none)
+        return self._planned(observation.time_us)
 
-    def _planned(self, now_us: int, trp: IntArray, beam: IntArray, sector: IntArray, from_us: IntArray) -> Plan:
-        """Return the plan of the present legs and these second ones."""
-        return Plan(
-            *write_plan(
-                now_us, self._trp, self._beam, self._sector, self._free_us, trp, beam, sector, from_us,
-                self._known_dl_db, self._known_ul_db, self._margin_db,
-            )
+    def _planned(self, now_us: int) -> Plan:
+        n_ue = self._legs.shape[1]
+        legs = np.empty((3, n_ue, 2), dtype=np.int64)
+        usable, repetitions = np.empty((n_ue, 2), dtype=np.bool_), np.empty(n_ue, dtype=np.int64)
+        sinr_db = np.empty((2, n_ue))
+        kernels.write_plan(
+            now_us, self._legs, self._known, self._timers, self._levels,
+            self._forecast_us, self._forecast_dl_db, self._forecast_ul_db, legs, usable, repetitions, sinr_db,
         )  # fmt: skip
+        return Plan(legs[0], legs[1], legs[2], usable, repetitions, sinr_db[0], sinr_db[1])
 
-    def _advance(self, observation: Observation) -> None:
-        """Bring the serving legs up to date."""
-        now_us = observation.time_us
-        if self._report is None:
-            self._report = observation.survey
-            self._attach(self._everybody, observation.survey, now_us)
-        if any_due(self._everybody, self._switch_us, now_us):
-            self._activate_beams(now_us)
-        report = observation.report
-        if report is not None and report.time_us != self._report_us:
-            self._report, self._report_us = report, report.time_us
-            self._follow_report(report, now_us)
+    def _advance(self, observation: Observation) -> tuple[Report, Best]:
+        """Bring the serving legs up to date; return the latest report and its best pairs."""
+        now_us, legs, known = observation.time_us, self._legs, self._known
+        report, best = self._report, self._best
+        if report is None or best is None:
+            self._report = report = observation.survey
+            self._best = best = report.best()
+            kernels.attach_all(now_us, legs, known, self._levels, report.gain, report.budget, best.dl_db, best.beam, best.sector)
+        if self._next_switch_us <= now_us:
+            kernels.activate_beams(now_us, legs, known, self._levels, report.gain, report.budget)
+        is_new = False
+        latest = observation.report
+        if latest is not None and latest.time_us != self._report_us:
+            is_new = True
+            self._report, self._best = report, best = latest, latest.best()
+            self._report_us = latest.time_us
+        occasions = 0
         if observation.serving_occasions > 0 and observation.serving_time_us != self._serving_us:
-            self._serving_us = observation.serving_time_us
-            self._follow_serving(observation)
-        if any_due(self._recovering, self._free_us, now_us):
-            self._finish_recovery(self._report, now_us)
-
-    def _attach(self, mask: BoolArray, report: Report, now_us: int) -> None:
-        """Let the UEs of a mask be served by the best pair of a report."""
-        best = report.best()
-        trp = best.dl_db.argmax(axis=1)
-        self._move(mask, trp, best.beam[self._rows, trp], best.sector[self._rows, trp], now_us)
-
-    def _move(self, mask: BoolArray, trp: IntArray, beam: IntArray, sector: IntArray, since_us: int) -> None:
-        """Let the UEs of a mask be served by another leg from now on; what the report says of it is all that is known."""
-        if self._report is None:
-            return
-        self._trp = np.where(mask, trp, self._trp)
-        self._beam = np.where(mask, beam, self._beam)
-        self._sector = np.where(mask, sector, self._sector)
-        self._since_us = np.where(mask, since_us, self._since_us)
-        self._switch_us = np.where(mask, -1, self._switch_us)
-        self._candidate = np.where(mask, -1, self._candidate)
-        self._failures = np.where(mask, 0, self._failures)
-        pair = (self._rows, self._trp, self._beam, self._sector)
-        self._known_dl_db = np.where(mask, capped_db(self._report.snr_dl_db[pair], self._evm), self._known_dl_db)
-        self._known_ul_db = np.where(mask, capped_db(self._report.snr_ul_db[pair], self._evm), self._known_ul_db)
-
-    def _activate_beams(self, now_us: int) -> None:
-        due = (self._switch_us >= 0) & (self._switch_us <= now_us)
-        self._move(due, self._trp, self._next_beam, self._next_sector, now_us)
-
-    def _follow_report(self, report: Report, now_us: int) -> None:
-        best, rows = report.best(), self._rows
-        change, other, any_change = follow_report(
-            report.snr_dl_db, best.dl_db, best.beam, best.sector,
-            now_us, report.time_us, self._hysteresis_db, self._tci_us, self._ttt_us,
-            self._trp, self._beam, self._sector, self._free_us, self._recovering, self._held(),
-            self._next_beam, self._next_sector, self._switch_us, self._candidate, self._candidate_us,
+            occasions, self._serving_us = observation.serving_occasions, observation.serving_time_us
+        self._next_switch_us = kernels.advance(
+            now_us, self._report_us, is_new, self._serving_us, occasions,
+            observation.serving_dl_db, observation.serving_ul_db, legs, known, self._timers, self._levels, self._tail_us,
+            report.gain, report.budget, best.dl_db, best.beam, best.sector,
         )  # fmt: skip
-        if any_change:
-            self._free_us = np.where(change, now_us + self._interruption_us, self._free_us)
-            self._move(change, other, best.beam[rows, other], best.sector[rows, other], now_us)
-
-    def _held(self) -> BoolArray:
-        """Return which UEs must not change their TRP by reports."""
-        return self._nobody
-
-    def _follow_serving(self, observation: Observation) -> None:
-        failed, any_failed = judge_serving(
-            observation.serving_time_us, observation.serving_occasions, observation.serving_dl_db, observation.serving_ul_db,
-            self._since_us, self._free_us, self._recovering, self._qout_db, self._max_count,
-            self._known_dl_db, self._known_ul_db, self._failures,
-        )  # fmt: skip
-        if any_failed:
-            self._fail(failed, observation)
-
-    def _fail(self, failed: BoolArray, observation: Observation) -> None:
-        """Start beam failure recovery."""
-        prach_us = -(-observation.time_us // self._prach_us) * self._prach_us
-        self._recovering = self._recovering | failed
-        self._free_us = np.where(failed, int(np.ceil(prach_us + self._tail_us)), self._free_us)
-        self._failures = np.where(failed, 0, self._failures)
-        self._switch_us = np.where(failed, -1, self._switch_us)
-
-    def _finish_recovery(self, report: Report, now_us: int) -> None:
-        found = self._recovering & (self._free_us <= now_us)
-        self._recovering = self._recovering & ~found
-        self._attach(found, report, now_us)
+        return report, best

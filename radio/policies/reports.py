@@ -1,4 +1,8 @@
-"""Beam sweeps as the network learns of them: rounded, late, and with the best pair of every link found once for all policies."""
+"""Beam sweeps as the network learns of them: rounded, late, and with the best pair of every link found once for all policies.
+
+A report keeps the sweep's gains and its link budget. Decibels are worked out where a policy looks, which is at a few pairs of the
+thousands that a sweep holds.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +11,12 @@ from collections import deque
 from dataclasses import dataclass, field
 
 import numpy as np
-from numba import njit
 
 from radio.config import RadioConfig
+from radio.policies import kernels
 from radio.types import FloatArray, IntArray, Sweep
 
 _THERMAL_DBM_PER_HZ = 10.0 * math.log10(1.380649e-23 * 290.0 * 1e3)
-_NO_GAIN = 1e-30
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +42,36 @@ class Report:
     Attributes
     ----------
     time_us : instant the values hold for: of the measurement, or the target of a forecast [us].
-    snr_dl_db, snr_ul_db : (U, T, B, S) [dB]; where measured, the downlink in whole decibels.
+    gain : (U, T, B, S) linear power gain of every beam pair.
+    budget : (3, T) what makes an SNR of a gain: downlink SNR at unit gain [dB], how far the uplink is above the downlink [dB],
+        and the resolution [dB] that the downlink is rounded to, 0 for none.
     found : what ``best`` answers, where it is known already.
     """
 
     time_us: int
-    snr_dl_db: FloatArray
-    snr_ul_db: FloatArray
+    gain: FloatArray
+    budget: FloatArray
     found: Best | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def snr_dl_db(self) -> FloatArray:
+        """(U, T, B, S) downlink SNR [dB], where measured in whole decibels; worked out at every call."""
+        snr_db: FloatArray = kernels.in_decibels(self.gain, self.budget)
+        return snr_db
+
+    @property
+    def snr_ul_db(self) -> FloatArray:
+        """(U, T, B, S) uplink SNR [dB]; the channel is reciprocal, so it differs by powers and noise figures alone."""
+        snr_db: FloatArray = self.snr_dl_db + self.budget[kernels.UL_OVER_DL][:, None, None]
+        return snr_db
 
     def best(self) -> Best:
         """Return the best pair of every link, found at the first call; every policy asks for it."""
         if self.found is None:
-            dl_db, beam, sector = best_pairs(self.snr_dl_db)
-            object.__setattr__(self, "found", Best(dl_db, self.snr_ul_db.max(axis=(2, 3)), beam, sector))
+            n_ue, n_trp, n_beam, n_sector = self.gain.shape
+            # NumPy looks at many values at once, a compiled loop at one
+            index = self.gain.reshape(n_ue * n_trp, n_beam * n_sector).argmax(axis=1)
+            object.__setattr__(self, "found", Best(*kernels.best_of_links(self.gain, self.budget, index)))
         assert self.found is not None
         return self.found
 
@@ -62,7 +81,7 @@ class LinkBudget:
 
     Parameters
     ----------
-    config : the radio section: powers, noise figures, bandwidth.
+    config : the radio section: powers, noise figures, bandwidth of each TRP's carrier.
 
     Attributes
     ----------
@@ -71,19 +90,24 @@ class LinkBudget:
     """
 
     def __init__(self, config: RadioConfig) -> None:
-        noise_dbm = _THERMAL_DBM_PER_HZ + 10.0 * math.log10(config.carrier.bandwidth_hz)
-        ue = config.ue
-        self.offset_dl_db: FloatArray = np.array([t.tx_power_dbm - noise_dbm - ue.noise_figure_db for t in config.trps])
-        self.offset_ul_db: FloatArray = np.array([ue.tx_power_dbm - noise_dbm - t.noise_figure_db for t in config.trps])
-        # the channel is reciprocal: the uplink differs by powers and noise figures alone
-        self._ul_over_dl_db = self.offset_ul_db - self.offset_dl_db
+        ue, trps = config.ue, config.trps
+        noise_dbm = [_THERMAL_DBM_PER_HZ + 10.0 * math.log10(config.carrier_of(t).bandwidth_hz) for t in trps]
+        self.offset_dl_db: FloatArray = np.array(
+            [t.tx_power_dbm - n - ue.noise_figure_db for t, n in zip(trps, noise_dbm, strict=True)]
+        )
+        self.offset_ul_db: FloatArray = np.array(
+            [ue.tx_power_dbm - n - t.noise_figure_db for t, n in zip(trps, noise_dbm, strict=True)]
+        )
+        self._budgets: dict[float, FloatArray] = {}
 
     def report(self, sweep: Sweep, step_db: float = 0.0) -> Report:
         """Return a sweep as a report, its downlink SNR rounded to ``step_db`` (0: not rounded)."""
-        snr_dl_db = _floored(sweep.gain)
-        np.log10(snr_dl_db, out=snr_dl_db)
-        snr_ul_db = _to_snr(snr_dl_db, self.offset_dl_db, self._ul_over_dl_db, step_db)
-        return Report(sweep.time_us, snr_dl_db, snr_ul_db)
+        budget = self._budgets.get(step_db)
+        if budget is None:
+            steps = np.full(len(self.offset_dl_db), step_db)
+            budget = np.stack((self.offset_dl_db, self.offset_ul_db - self.offset_dl_db, steps))
+            self._budgets[step_db] = budget
+        return Report(sweep.time_us, sweep.gain, budget)
 
 
 def _first_occasion_us(time_us: int, period_us: int) -> int:
@@ -123,52 +147,8 @@ class SweepReports:
         return self._latest
 
 
-@njit(cache=True, fastmath=False)
-def _floored(gain: FloatArray) -> FloatArray:
-    """Return gains of at least `_NO_GAIN`, so that their logarithm is finite."""
-    out = np.empty(gain.size)
-    flat = gain.reshape(gain.size)
-    for i in range(gain.size):
-        out[i] = _NO_GAIN if flat[i] < _NO_GAIN else flat[i]
-    return out.reshape(gain.shape)
-
-
-@njit(cache=True, fastmath=False)
-def _to_snr(snr_dl_db: FloatArray, offset_db: FloatArray, ul_over_dl_db: FloatArray, step_db: float) -> FloatArray:
-    """Turn lg of gains (U, T, B, S) into downlink SNR in place, and return the uplink's."""
-    n_ue, n_trp, n_beam, n_sector = snr_dl_db.shape
-    snr_ul_db = np.empty(snr_dl_db.shape)
-    for u in range(n_ue):
-        for t in range(n_trp):
-            offset, difference = offset_db[t], ul_over_dl_db[t]
-            dl = snr_dl_db[u, t].reshape(n_beam * n_sector)
-            ul = snr_ul_db[u, t].reshape(n_beam * n_sector)
-            if step_db > 0.0:
-                for i in range(dl.size):
-                    dl[i] = np.rint((dl[i] * 10.0 + offset) / step_db) * step_db
-            else:
-                for i in range(dl.size):
-                    dl[i] = dl[i] * 10.0 + offset
-            for i in range(dl.size):
-                ul[i] = dl[i] + difference
-    return snr_ul_db
-
-
-@njit(cache=True, fastmath=False)
-def _pairs_at(snr_db: FloatArray, index: IntArray) -> tuple[FloatArray, IntArray, IntArray]:
-    """Return values, beams and sectors (U, T) of the pairs with an index (U * T,) among a link's B * S."""
-    n_ue, n_trp, _, n_sector = snr_db.shape
-    best_db = np.empty((n_ue, n_trp))
-    beam, sector = np.empty((n_ue, n_trp), dtype=np.int64), np.empty((n_ue, n_trp), dtype=np.int64)
-    for u in range(n_ue):
-        for t in range(n_trp):
-            b, s = divmod(index[u * n_trp + t], n_sector)
-            best_db[u, t], beam[u, t], sector[u, t] = snr_db[u, t, b, s], b, s
-    return best_db, beam, sector
-
-
-def best_pairs(snr_db: FloatArray) -> tuple[FloatArray, IntArray, IntArray]:
-    """Best beam pair of every UE and TRP.
+def best_pairs_oracle(snr_db: FloatArray) -> tuple[FloatArray, IntArray, IntArray]:
+    """Find the best beam pair of every UE and TRP in plain NumPy, the reference for ``Report.best``.
 
     Parameters
     ----------
@@ -178,15 +158,6 @@ def best_pairs(snr_db: FloatArray) -> tuple[FloatArray, IntArray, IntArray]:
     -------
     best_db, beam, sector : (U, T) each; the lowest index wins a tie.
     """
-    n_ue, n_trp, n_beam, n_sector = snr_db.shape
-    # NumPy looks at many values at once, a compiled loop at one
-    index = snr_db.reshape(n_ue * n_trp, n_beam * n_sector).argmax(axis=1)
-    pairs: tuple[FloatArray, IntArray, IntArray] = _pairs_at(snr_db, index)
-    return pairs
-
-
-def best_pairs_oracle(snr_db: FloatArray) -> tuple[FloatArray, IntArray, IntArray]:
-    """Compute `best_pairs` in plain NumPy, the reference for its kernel."""
     n_ue, n_trp, _, n_sector = snr_db.shape
     flat = snr_db.reshape(n_ue, n_trp, -1)
     index = flat.argmax(axis=2)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from radio.config import RadioConfig
-from radio.policies.base import Observation, capped_db, evm_ceiling
-from radio.types import FloatArray, Plan
+from radio.policies import kernels
+from radio.policies.base import Observation, evm_ceiling
+from radio.policies.reports import Report
+from radio.types import IntArray, Plan
 
 
 class StaticPolicy:
@@ -27,27 +29,25 @@ class StaticPolicy:
         self._hysteresis_db = config.beam_management.hysteresis_db
         self._margin_db = config.link_adaptation.margin_db
         self._evm = evm_ceiling(config)
-        self._rows = np.arange(n_ue)
-        # TRP, beam and sector of both legs; the second is never there.
-        self._legs = np.full((3, n_ue, 2), -1, dtype=np.int64)
-        self._usable = np.tile([True, False], (n_ue, 1))
-        self._once = np.ones(n_ue, dtype=np.int64)
-        self._sinr_db: FloatArray = np.zeros((2, n_ue))
+        self._present: IntArray = np.full(n_ue, -1, dtype=np.int64)
+        self._plan: Plan | None = None
         self._survey_us: int | None = None
 
     def plan(self, observation: Observation) -> Plan:
-        """Return the plan of the coming tick; it changes only with a new survey."""
+        """Return the plan of the coming tick: the same one until there is a new survey."""
         survey = observation.survey
-        if survey.time_us != self._survey_us:
+        if self._plan is None or survey.time_us != self._survey_us:
             self._survey_us = survey.time_us
-            best, rows, present = survey.best(), self._rows, self._legs[0, :, 0]
-            candidate = best.dl_db.argmax(axis=1)
-            kept = np.maximum(present, 0)
-            change = (present < 0) | (best.dl_db[rows, candidate] > best.dl_db[rows, kept] + self._hysteresis_db)
-            trp = np.where(change, candidate, kept)
-            pair = (rows, trp, best.beam[rows, trp], best.sector[rows, trp])
-            self._legs[:, :, 0] = pair[1:]
-            self._sinr_db[0] = capped_db(survey.snr_dl_db[pair], self._evm) - self._margin_db
-            self._sinr_db[1] = capped_db(survey.snr_ul_db[pair], self._evm) - self._margin_db
-        legs, sinr_db = self._legs.copy(), self._sinr_db.copy()
-        return Plan(legs[0], legs[1], legs[2], self._usable.copy(), self._once.copy(), sinr_db[0], sinr_db[1])
+            self._plan = self._follow(survey)
+        return self._plan
+
+    def _follow(self, survey: Report) -> Plan:
+        best, n_ue = survey.best(), len(self._present)
+        legs, sinr_db = np.full((3, n_ue, 2), -1, dtype=np.int64), np.empty((2, n_ue))
+        kernels.follow_map(
+            self._present, self._hysteresis_db, self._margin_db, self._evm,
+            best.dl_db, best.ul_db, best.beam, best.sector, legs, sinr_db,
+        )  # fmt: skip
+        usable = np.zeros((n_ue, 2), dtype=np.bool_)
+        usable[:, 0] = True  # a second leg is never there
+        return Plan(legs[0], legs[1], legs[2], usable, np.ones(n_ue, dtype=np.int64), sinr_db[0], sinr_db[1])

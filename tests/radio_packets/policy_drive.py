@@ -3,7 +3,7 @@
 import numpy as np
 from packet_scene import DT_US
 
-from radio.policies import LinkBudget, ServingMonitor, SweepReports, create_policy
+from radio.policies import LinkBudget, Report, ServingMonitor, SweepReports, create_policy
 from radio.policies.base import capped_db
 from radio.types import LinkState, Sweep
 
@@ -12,6 +12,13 @@ def sweep_of(config, snr_dl_db, time_us):
     """Make the sweep that the link budget turns into a downlink SNR of (U, T, B, S)."""
     offset = LinkBudget(config).offset_dl_db[:, None, None]
     return Sweep(time_us, 10 ** ((np.asarray(snr_dl_db, dtype=float) - offset) / 10))
+
+
+def report_of(snr_dl_db, time_us, ul_over_dl_db=0.0, step_db=0.0):
+    """Make a report of a downlink SNR (U, T, B, S)."""
+    budget = np.zeros((3, snr_dl_db.shape[1]))
+    budget[1], budget[2] = ul_over_dl_db, step_db
+    return Report(time_us, 10 ** (np.asarray(snr_dl_db, dtype=float) / 10), budget)
 
 
 def state_of(plan, snr_dl_db):

@@ -46,11 +46,26 @@ def random_hall(rng: np.random.Generator, n_boxes: int) -> Hall:
     return Hall(np.array([60.0, 40.0, 8.0]), center, half, rng.uniform(-np.pi, np.pi, n_boxes), material)
 
 
+def mixed_hall(rng: np.random.Generator, n_boxes: int) -> Hall:
+    """Hall of random size with turned boxes, some of which float, of layers of any thickness."""
+    size = rng.uniform([15.0, 10.0, 4.0], [60.0, 40.0, 9.0])
+    half = rng.uniform([0.4, 0.4, 0.3], [4.0, 2.0, 1.6], size=(n_boxes, 3))
+    center = rng.uniform([3.0, 3.0, 0.0], size - [3.0, 3.0, 0.0], size=(n_boxes, 3))
+    center[:, 2] = half[:, 2] + np.where(rng.random(n_boxes) < 0.3, rng.uniform(0.2, size[2] - 3.4, n_boxes), 0.0)
+    names = ("glass", "metal", "chipboard", "concrete")
+    walls = [names[int(i)] for i in rng.integers(0, len(names), 3)]
+    return Hall(
+        size, center, half, rng.uniform(-np.pi, np.pi, n_boxes),
+        tuple(names[int(i)] for i in rng.integers(0, len(names), n_boxes)),
+        *walls, *rng.uniform(0.004, 0.3, 3), rng.uniform(0.004, 0.3, n_boxes),
+    )  # fmt: skip
+
+
 def free_points(rng: np.random.Generator, hall: Hall, n: int, low_m: float = 0.3, high_m: float = 7.7) -> np.ndarray:
     """Draw n points outside the boxes."""
     found: list[np.ndarray] = []
     while len(found) < n:
-        p = np.append(rng.uniform(0.3, hall.size_m[:2] - 0.3), rng.uniform(low_m, high_m))
+        p = np.append(rng.uniform(0.3, hall.size_m[:2] - 0.3), rng.uniform(low_m, min(high_m, hall.size_m[2] - 0.3)))
         if not hall.inside_any_box(p)[0]:
             found.append(p)
     return np.array(found)
@@ -124,7 +139,18 @@ def line_of_sight(
     w = (b - a) / d
     gain = wavelength_m / (4 * np.pi * d) * np.exp(-2j * np.pi * d / wavelength_m)
     return Paths(
-        1, 1, np.array([0, 1]), np.array([[a, b, b]]), np.array([d]), np.array([gain]), w[None], -w[None], np.array([-1])
+        n_ue=1,
+        n_trp=1,
+        wavelength_m=np.array([wavelength_m]),
+        offset=np.array([0, 1]),
+        order=np.array([0]),
+        vertex_m=np.array([[a, b, b, b]]),
+        length_m=np.array([d]),
+        transfer=np.array([[[gain, 0.0], [0.0, -gain]]]),
+        amplitude=np.array([gain]),
+        departure=w[None],
+        arrival=-w[None],
+        facet=np.array([[-1, -1]]),
     )
 
 

@@ -1,9 +1,11 @@
 """Blockage model B against published and computed vectors, its oracle, and what a walk through a link looks like."""
 
 import math
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
+from body_scenes import bent
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from radio_scenes import WAVELENGTH_28_GHZ_M, blockers, free_points, join, line_of_sight, person, random_blockers, random_hall
@@ -22,8 +24,12 @@ def wavelength(frequency_ghz: float) -> float:
     return 0.299792458 / frequency_ghz
 
 
-def loss(paths: Paths, bodies: Blockers, wavelength_m: float = WAVELENGTH_28_GHZ_M) -> float:
-    return float(blockage_db(paths, bodies, np.full(paths.n_ue, -1), wavelength_m).loss_db[0])
+def model_b(paths: Paths, bodies: Blockers, ue_owner: np.ndarray) -> Blockage:
+    return blockage_db(paths, bodies, ue_owner, model="model_b")
+
+
+def loss(paths: Paths, bodies: Blockers) -> float:
+    return float(model_b(paths, bodies, np.full(paths.n_ue, -1)).loss_db[0])
 
 
 # Vectors computed from TR 38.901 equations 7.6-28 and 7.6-29 by a second implementation: screen 0.3 m, r1 + r2 = 10 m.
@@ -61,7 +67,7 @@ def test_human_screen_at_antenna_height_one_metre(near, far, expected_db):
         got = screen_loss_db(near, far, 0.15, 0.85, 0.0, 0.15, wavelength(frequency_ghz))
         assert got == pytest.approx(expected, abs=0.02)
         paths = line_of_sight((0, 0, 1), (near + far, 0, 1), wavelength(frequency_ghz))
-        assert loss(paths, person(near, 0), wavelength(frequency_ghz)) == pytest.approx(expected, abs=0.02)
+        assert loss(paths, person(near, 0)) == pytest.approx(expected, abs=0.02)
 
 
 def test_against_lateral_offset():
@@ -86,20 +92,20 @@ def assert_same(fast: Blockage, slow: Blockage) -> None:
     np.testing.assert_array_equal(fast.worst_part, slow.worst_part)
 
 
-@settings(deadline=None, max_examples=25, derandomize=True)
-@given(st.integers(0, 2**31), st.sampled_from([0.0857, 0.0107, 0.00214]))
-def test_kernel_equals_the_oracle_on_random_scenes(seed, wavelength_m):
+@settings(deadline=None, max_examples=9, derandomize=True)
+@given(st.integers(0, 2**31), st.sampled_from([3.5e9, 28e9, 60e9]))
+def test_kernel_equals_the_oracle_on_random_scenes(seed, frequency_hz):
     rng = np.random.default_rng(seed)
     hall = random_hall(rng, 4)
     trp, ue = free_points(rng, hall, 2), free_points(rng, hall, 3, 0.3, 1.8)
-    paths = compute_paths(prepare_hall(hall, 28e9), trp, ue, 8, 60.0)
+    paths = compute_paths(prepare_hall(hall, frequency_hz), trp, ue, 10, 60.0)
     bodies = random_blockers(rng, n_people=25, n_agvs=8, n_arms=2)
     # Put some bodies beside the legs, where the shadows are.
     bodies.start_m[:40, :2] += 0.5 * (ue[0, :2] - bodies.start_m[:40, :2])
     bodies.end_m[:40, :2] += 0.5 * (ue[0, :2] - bodies.end_m[:40, :2])
     ue_owner = np.array([-1, 3, 26])
-    fast = blockage_db(paths, bodies, ue_owner, wavelength_m)
-    assert_same(fast, reference_blockage(paths, bodies, ue_owner, wavelength_m))
+    fast = model_b(paths, bodies, ue_owner)
+    assert_same(fast, reference_blockage(paths, bodies, ue_owner))
     assert (fast.loss_db >= 0).all()
     assert (fast.worst_db <= fast.loss_db + 1e-9).all()
 
@@ -110,9 +116,9 @@ def test_kernel_equals_the_oracle_in_a_crowd_that_blocks_many_paths():
     trp, ue = np.array([[15.0, 20, 3], [45, 20, 7.5]]), free_points(rng, hall, 4, 0.8, 1.4)
     paths = compute_paths(prepare_hall(hall, 28e9), trp, ue, 8, 60.0)
     bodies = random_blockers(rng, n_people=400, n_agvs=40, n_arms=5, limbs=2)
-    fast = blockage_db(paths, bodies, np.full(4, -1), WAVELENGTH_28_GHZ_M)
-    assert_same(fast, reference_blockage(paths, bodies, np.full(4, -1), WAVELENGTH_28_GHZ_M))
-    assert (fast.loss_db > 3).mean() > 0.4
+    fast = model_b(paths, bodies, np.full(4, -1))
+    assert_same(fast, reference_blockage(paths, bodies, np.full(4, -1)))
+    assert (fast.loss_db > 3).mean() > 0.25
     assert len(np.unique(fast.worst_owner)) > 8
     assert (fast.worst_part > 0).any()
 
@@ -179,7 +185,7 @@ def test_of_one_owner_the_largest_counts_and_owners_add():
     assert loss(paths, join(first, second)) == pytest.approx(a + b, abs=1e-9)
     twin = Blockers(second.start_m, second.end_m, second.half_width_m, second.yaw_rad, second.shape, np.array([0]), np.array([7]))
     assert loss(paths, join(first, twin)) == pytest.approx(max(a, b), abs=1e-9)
-    worst = blockage_db(paths, join(first, twin), NOBODY, WAVELENGTH_28_GHZ_M)
+    worst = model_b(paths, join(first, twin), NOBODY)
     assert worst.worst_owner[0] == 0
     assert worst.worst_part[0] == (0 if a > b else 7)
     assert worst.worst_db[0] == pytest.approx(max(a, b))
@@ -195,8 +201,8 @@ def test_screens_of_one_owner_may_stand_anywhere_in_the_arrays():
 def test_the_carrier_of_the_antenna_does_not_block_it():
     paths = line_of_sight((0, 0, 1), (10, 0, 1))
     body = person(9.7, 0, owner=5)
-    assert blockage_db(paths, body, np.array([5]), WAVELENGTH_28_GHZ_M).loss_db[0] == 0.0
-    assert blockage_db(paths, body, np.array([4]), WAVELENGTH_28_GHZ_M).loss_db[0] > 10.0
+    assert model_b(paths, body, np.array([5])).loss_db[0] == 0.0
+    assert model_b(paths, body, np.array([4])).loss_db[0] > 10.0
 
 
 def test_a_body_behind_either_end_costs_nothing():
@@ -207,14 +213,14 @@ def test_a_body_behind_either_end_costs_nothing():
 
 
 def test_a_weak_shadow_names_nobody():
-    result = blockage_db(line_of_sight((0, 0, 1), (10, 0, 1)), person(5, 0.6), NOBODY, WAVELENGTH_28_GHZ_M)
+    result = model_b(line_of_sight((0, 0, 1), (10, 0, 1)), person(5, 0.6), NOBODY)
     assert 0.0 < result.loss_db[0] < 0.5
     assert (result.worst_owner[0], result.worst_part[0], result.worst_db[0]) == (-1, -1, 0.0)
 
 
 def test_no_bodies_no_loss():
     empty = blockers([], [], [], [], [], [], [])
-    result = blockage_db(line_of_sight((0, 0, 1), (10, 0, 1)), empty, NOBODY, WAVELENGTH_28_GHZ_M)
+    result = model_b(line_of_sight((0, 0, 1), (10, 0, 1)), empty, NOBODY)
     assert result.loss_db[0] == 0.0
     assert result.worst_owner[0] == -1
 
@@ -223,13 +229,42 @@ def test_a_reflected_path_is_unfolded():
     """A body on the second leg is as far from the TRP as the folded path is long up to it."""
     prepared = prepare_hall(Hall.empty((60, 40, 8)), 28e9)
     paths = compute_paths(prepared, np.array([[20.0, 4, 1]]), np.array([[30.0, 4, 1]]), 64, 100.0)
-    p = int(np.flatnonzero(paths.facet == 2)[0])  # wall y = 0, bounce at (25, 0, 1)
+    p = int(np.flatnonzero((paths.order == 1) & (np.abs(paths.vertex_m[:, 1, 1]) < 1e-9))[0])  # bounce at (25, 0, 1)
     w = np.array([5, 4, 0]) / math.hypot(5, 4)
     for leg, sign in ((0, -1), (1, 1)):
         body = person(25.0 + sign * 2 * w[0], 2 * w[1])
         near = math.hypot(5, 4) - 2
         expected = screen_loss_db(near, 2 * math.hypot(5, 4) - near, 0.15, 0.85, 0, 0.15, WAVELENGTH_28_GHZ_M)
-        assert blockage_db(paths, body, NOBODY, WAVELENGTH_28_GHZ_M).loss_db[p] == pytest.approx(expected, abs=1e-9), leg
+        assert model_b(paths, body, NOBODY).loss_db[p] == pytest.approx(expected, abs=1e-9), leg
+
+
+def test_every_leg_of_a_path_of_two_bounces_counts_its_distance_from_the_trp():
+    corners = [(0.0, 0.0, 1.0), (4.0, 3.0, 1.0), (8.0, 3.0, 1.0), (8.0, 9.0, 1.0)]  # legs of 5, 4 and 6 m
+    paths = bent(corners)
+    for body, near, turn in (((2.4, 1.8), 3.0, math.atan2(3, 4)), ((6.0, 3.0), 7.0, 0.0), ((8.0, 5.0), 11.0, math.pi / 2)):
+        screen = blockers([[*body, 0.0]], [[*body, 1.7]], [(0.02, 0.15)], [turn], [SHAPE_ELLIPSE], [0], [0])
+        assert loss(paths, screen) == pytest.approx(
+            screen_loss_db(near, 15 - near, 0.15, 0.85, 0, 0.15, WAVELENGTH_28_GHZ_M), abs=1e-9
+        )
+
+
+def test_each_trp_has_its_own_wavelength():
+    both = [line_of_sight((0, 0, 1), (10, 0, 1), wavelength(f)) for f in (3.5, 28)]
+    paths = replace(
+        both[1],
+        n_trp=2,
+        offset=np.array([0, 1, 2]),
+        **{
+            f.name: np.concatenate([getattr(p, f.name) for p in both])
+            for f in fields(Paths)
+            if f.name not in ("n_ue", "n_trp", "offset")
+        },
+    )
+    for model in ("model_b", "silhouette"):
+        together = blockage_db(paths, person(5, 0.1), NOBODY, model=model).field
+        alone = [blockage_db(p, person(5, 0.1), NOBODY, model=model).field[0] for p in both]
+        np.testing.assert_array_equal(together, alone)
+        assert abs(alone[0] - alone[1]) > 0.1
 
 
 def test_taper_ends_the_shadow_smoothly():
@@ -276,8 +311,10 @@ def test_bad_screens_are_refused_by_number():
         loss(paths, join(person(3, 0), person(4, 0, owner=-1)))
     with pytest.raises(ValueError, match=r"blocker 1 runs from \[nan, 0.0, 0.0\]"):
         loss(paths, join(person(3, 0), person(math.nan, 0)))
+    with pytest.raises(ValueError, match="model is 'screens', wanted 'silhouette' or 'model_b'"):
+        blockage_db(paths, person(3, 0), NOBODY, model="screens")
     with pytest.raises(ValueError, match=r"ue_owner has shape \(2,\), wanted \(1,\)"):
-        blockage_db(paths, person(3, 0), np.array([-1, -1]), WAVELENGTH_28_GHZ_M)
+        model_b(paths, person(3, 0), np.array([-1, -1]))
     one = person(3, 0)
     short = Blockers(one.start_m, one.end_m, one.half_width_m, np.zeros(0), one.shape, one.owner, one.part)
     with pytest.raises(ValueError, match=r"yaw_rad.* wanted .* for 1 owners"):

@@ -1,18 +1,26 @@
 """The channel: link budgets, sweeps, and the state of a plan's legs against a plain sum over paths and tones."""
 
+import dataclasses
 import math
 
 import numpy as np
 import pytest
-from radio_scenes import TRPS, assembly_hall, join, person, radio_config, random_blockers, random_ues, ues_at
+import radio_scenes
+from radio_scenes import TRPS, assembly_hall, join, person, random_blockers, random_ues, ues_at
 
 from radio.antennas import codebook, panel_axes, panel_gain, ue_gain
-from radio.config import PathConfig, TrpConfig, UeConfig
+from radio.config import BlockageConfig, MaterialOverride, PathConfig, RadioConfig, RemainderConfig, TrpConfig, UeConfig
 from radio.geometry import Hall
 from radio.links import Channel
+from radio.links_kernels import _effective
 from radio.types import Blockage, LinkState, Plan, Sweep, Ues
 
 FREE = PathConfig(max_paths=1, reach_db=40.0, tones=4)  # the line of sight alone, where there is one
+
+
+def radio_config(**changes: object) -> RadioConfig:
+    """Followed paths alone; the remainder has its own tests."""
+    return radio_scenes.radio_config(**{"remainder": RemainderConfig(enabled=False), **changes})
 
 
 def plan_of(trp, beam, sector) -> Plan:
@@ -34,7 +42,7 @@ def best_plan(sweep: Sweep, second: bool = True) -> Plan:
 
 
 def no_loss(n: int) -> Blockage:
-    return Blockage(np.zeros(n), np.full(n, -1), np.full(n, -1), np.zeros(n))
+    return Blockage(np.ones(n, complex), np.zeros(n), np.full(n, -1), np.full(n, -1), np.zeros(n))
 
 
 def scene(seed: int = 1, n_ue: int = 19, n_people: int = 40, **changes):
@@ -144,7 +152,7 @@ def reference_state(channel, ues, paths, blockage, plan, load_dl, load_ul) -> di
 
     def sum_power(u, t, beam, sector):
         index, field = pair(u, t, beam, sector)
-        return float((np.abs(paths.amplitude[index] * field) ** 2 * 10 ** (-blockage.loss_db[index] / 10)).sum())
+        return float((np.abs(paths.amplitude[index] * field * blockage.field[index]) ** 2).sum())
 
     def effective(gain, ratio):
         sinr = 1 / (1 / np.maximum(gain * ratio, 1e-300) + evm2)
@@ -162,7 +170,7 @@ def reference_state(channel, ues, paths, blockage, plan, load_dl, load_ul) -> di
             field = signed_field(channel, ues, paths, u, t, plan.beam[u, leg], plan.sector[u, leg])
             turn = np.exp(-2j * np.pi * tones[:, None] * paths.length_m[index] / 299_792_458.0)
             alone = np.abs((paths.amplitude[index] * field * turn).sum(axis=1)) ** 2
-            real = np.abs((paths.amplitude[index] * field * turn * 10 ** (-blockage.loss_db[index] / 20)).sum(axis=1)) ** 2
+            real = np.abs((paths.amplitude[index] * field * turn * blockage.field[index]).sum(axis=1)) ** 2
             i_dl = i_ul = 0.0
             for other in range(n_trp):
                 served = np.flatnonzero(plan.trp[:, 0] == other)
@@ -215,7 +223,8 @@ def test_state_equals_the_written_out_sum(seed, antenna, tones):
             np.testing.assert_allclose(got, expected[name], atol=1e-6, rtol=0, err_msg=name)
     assert np.isnan(state.sinr_dl_db[4, 1])
     assert state.owner[4, 1] == -1
-    assert (state.body_loss_db[:, 0] > 1).any()
+    assert (np.abs(state.body_loss_db[:, 0]) > 1).any()
+    assert np.abs(blockage.field.imag).max() > 0.1  # the bodies' phases are in the sum
 
 
 def test_shadow_is_the_best_of_the_empty_hall():
@@ -236,7 +245,7 @@ def test_interference_only_harms_and_bodies_are_named():
     channel, ues, paths, _ = scene(5)
     plan = best_plan(channel.sweep(paths, ues, None, 0), second=False)
     busy, idle = np.ones(4), np.zeros(4)
-    u = int(np.flatnonzero(paths.facet[paths.offset[np.arange(19) * 4 + plan.trp[:, 0]]] < 0)[0])
+    u = int(np.flatnonzero(paths.order[paths.offset[np.arange(19) * 4 + plan.trp[:, 0]]] == 0)[0])
     trp = channel.trp_position_m[plan.trp[u, 0]]
     on_the_way = trp + 0.97 * (ues.position_m[u] - trp)
     blockage = channel.blockage(paths, join(person(3, 3, owner=6), person(*on_the_way[:2], owner=9)), ues)
@@ -262,7 +271,8 @@ def test_without_bodies_clear_is_what_is_met():
 
 def test_a_walk_through_the_serving_link_dips_it_and_the_sweep_alike():
     trp = TrpConfig(name="only", position_m=(10.0, 20.0, 1.0), azimuth_deg=0, tx_power_dbm=-10.0)
-    channel = Channel(radio_config(trps=(trp,), paths=FREE), Hall.empty((60, 40, 8)))
+    screens = BlockageConfig(model="model_b")
+    channel = Channel(radio_config(trps=(trp,), paths=FREE, blockage=screens), Hall.empty((60, 40, 8)))
     ues = ues_at((20.0, 20.0, 1.0), heading_rad=math.pi)
     paths = channel.paths(ues)
     plan = plan_of([[0, -1]], [[36, -1]], [[0, -1]])
@@ -276,6 +286,58 @@ def test_a_walk_through_the_serving_link_dips_it_and_the_sweep_alike():
     assert np.abs(np.diff(dip)).max() < 0.8
     np.testing.assert_allclose(-10 * np.log10(np.array(gain) / max(gain)), dip, atol=1e-9)
     assert 180 <= 10 * (dip > 3).sum() <= 260
+
+
+def test_bodies_scale_with_the_configuration():
+    hall, ues = Hall.empty((60, 40, 8)), ues_at((20.0, 20.0, 1.0), heading_rad=math.pi)
+    trp = TrpConfig(name="only", position_m=(10.0, 20.0, 1.0))
+    loss = []
+    for scale, half in ((1.0, 0.15), (1.5, 0.15), (1.0, 0.225)):
+        blockage = BlockageConfig(model="model_b", body_scale=scale)
+        channel = Channel(radio_config(trps=(trp,), paths=FREE, blockage=blockage), hall)
+        loss.append(channel.blockage(channel.paths(ues), person(15, 20, half=(half, half)), ues).loss_db[0])
+    assert loss[1] > loss[0] + 1
+    assert loss[1] == loss[2]
+
+
+def test_a_trps_gain_offset_counts_both_ways_and_in_the_remainder():
+    trps = tuple(t.model_copy(update={"gain_offset_db": -7.0}) for t in TRPS)
+    for remainder in (RemainderConfig(enabled=False), RemainderConfig()):
+        channel, ues, paths, _ = scene(13, 4, remainder=remainder)
+        lower = Channel(radio_config(trps=trps, remainder=remainder), channel.hall)
+        full = channel.sweep(paths, ues, None, 0).gain
+        np.testing.assert_allclose(lower.sweep(paths, ues, None, 0).gain, full * 10**-0.7, rtol=1e-9)
+        assert full.max() > 0
+
+
+def test_own_materials_replace_the_recommendations():
+    mirror = MaterialOverride(name="concrete", relative_permittivity=1.0, conductivity_s_per_m=1e7)
+    hall = Hall.empty((20, 20, 6))
+    trp = TrpConfig(name="only", position_m=(5.0, 10.0, 3.0))
+    metal = dataclasses.replace(hall, wall_material="metal", floor_material="metal", ceiling_material="metal")
+    ues = ues_at((12.0, 11.0, 1.0))
+    own = Channel(radio_config(trps=(trp,), materials=(mirror,)), hall).paths(ues)
+    ready = Channel(radio_config(trps=(trp,)), metal).paths(ues)
+    np.testing.assert_allclose(own.amplitude, ready.amplitude, rtol=1e-12)
+    assert np.abs(Channel(radio_config(trps=(trp,)), hall).paths(ues).amplitude).sum() < 0.9 * np.abs(own.amplitude).sum()
+    unknown = dataclasses.replace(hall, wall_material="sandwich panel")
+    panel = MaterialOverride(name="sandwich panel", relative_permittivity=1.0, conductivity_s_per_m=1e7)
+    assert len(Channel(radio_config(trps=(trp,), materials=(panel,)), unknown).paths(ues).order) > 1
+    with pytest.raises(ValueError, match="'sandwich panel' is unknown"):
+        Channel(radio_config(trps=(trp,)), unknown)
+
+
+def test_effective_sinr_equals_the_mean_of_information():
+    rng = np.random.default_rng(1)
+    evm2 = 0.035**2
+    for n in (1, 3, 4, 16, 64):
+        for level in (1e-12, 1e-6, 1e-3, 1.0, 1e3, 1e9):
+            gain = rng.exponential(1.0, n)
+            sinr = level * gain / (1 + level * gain * evm2)
+            expected = 10 * np.log10(np.expm1(np.log1p(sinr).mean()))
+            assert _effective(gain, n, level, evm2) == pytest.approx(expected, abs=1e-9)
+    assert _effective(np.zeros(4), 4, 1.0, evm2) == -200.0
+    assert _effective(np.full(64, 1.0), 64, 1e30, 1e-12) == pytest.approx(120.0)
 
 
 def test_a_ue_without_paths_poisons_nobody():

@@ -52,6 +52,84 @@ def test_a_channel_that_remembers_equals_a_fresh_one(seed):
     assert reused > 20
 
 
+def test_many_plans_of_one_tick_share_sums_and_change_no_bit():
+    """Plans that agree in some serving sets, in all, or in none; more beam pairs than the table of a tick holds."""
+    rng = np.random.default_rng(11)
+    hall, config, n_ue = assembly_hall(), radio_config(), 5
+    used = Channel(config, hall)
+    ues = Ues(free_points(rng, hall, n_ue, 0.5, 1.6), rng.uniform(-np.pi, np.pi, n_ue), np.full(n_ue, -1))
+    paths, bodies = used.paths(ues), random_blockers(rng, 40)
+    blockage, empty = used.blockage(paths, bodies, ues), used.sweep(paths, ues, None, 0)
+    first = plan_of(rng, n_ue)
+    emptied = 0
+    for k in range(45):
+        trp, beam, sector = first.trp.copy(), first.beam.copy(), first.sector.copy()
+        if k % 3:  # one device elsewhere, or only on another sector or beam
+            u = int(rng.integers(n_ue))
+            trp[u], beam[u], sector[u] = rng.integers(0, 4, 2) if k % 2 else trp[u], rng.integers(0, 64, 2), rng.integers(0, 4, 2)
+        if k % 5 == 4:
+            other = plan_of(rng, n_ue)
+            trp, beam, sector = other.trp, other.beam, other.sector
+        plan = Plan(trp, beam, sector, first.usable, first.repetitions, first.sinr_dl_db, first.sinr_ul_db)
+        load_dl, load_ul = rng.uniform(0, 1, 4), rng.uniform(0, 1, 4) * (rng.random(4) < 0.7)
+        base = used._table.base
+        got = used.state(paths, ues, blockage, plan, load_dl, load_ul, empty, time_us=30_000)
+        emptied += used._table.base != base
+        fresh = Channel(config, hall)
+        same_bits(got, fresh.state(paths, ues, blockage, plan, load_dl, load_ul, empty, time_us=30_000))
+    assert emptied >= 2  # the first time, and when it was full
+
+
+@pytest.mark.parametrize("n_plans", [1, 3, 11])
+def test_plans_that_are_asked_together_fare_as_alone(n_plans):
+    rng = np.random.default_rng(n_plans)
+    hall, config, n_ue = assembly_hall(), radio_config(), 6
+    channel = Channel(config, hall)
+    ues = Ues(free_points(rng, hall, n_ue, 0.5, 1.6), rng.uniform(-np.pi, np.pi, n_ue), np.full(n_ue, -1))
+    paths = channel.paths(ues)
+    blockage = channel.blockage(paths, random_blockers(rng, 40), ues)
+    plans = [plan_of(rng, n_ue) for _ in range(n_plans)]
+    dl, ul = list(rng.uniform(0, 1, (n_plans, 4))), list(rng.uniform(0, 1, (n_plans, 4)))
+    together = channel.states(paths, ues, blockage, plans, dl, ul, time_us=30_000)
+    assert len(together) == n_plans
+    for i, got in enumerate(together):
+        same_bits(got, Channel(config, hall).state(paths, ues, blockage, plans[i], dl[i], ul[i], time_us=30_000))
+    plans[-1].beam[4, 0] = 64
+    with pytest.raises(ValueError, match=rf"plan of UE 4 leg 0 names TRP {plans[-1].trp[4, 0]}, beam 64, sector"):
+        channel.states(paths, ues, blockage, plans, dl, ul)
+
+
+def test_a_forecast_between_two_ticks_leaves_no_trace():
+    """Links that are not needed keep paths and body loss of the last tick, whatever was looked at ahead meanwhile."""
+    rng = np.random.default_rng(4)
+    hall, config, n_ue = assembly_hall(), radio_config(), 6
+    place, heading = free_points(rng, hall, n_ue, 0.5, 1.6), rng.uniform(-np.pi, np.pi, n_ue)
+    bodies, moved = random_blockers(rng, 40), random_blockers(rng, 40)
+    needed = rng.random(4 * n_ue) < 0.3
+    results = []
+    for ahead in (False, True):
+        channel = Channel(config, hall)
+        ues = Ues(place, heading, np.full(n_ue, -1))
+        first = channel.paths(ues)
+        before = channel.blockage(first, bodies, ues)
+        if ahead:
+            later = Ues(place + np.array([0.4, 0.1, 0.0]), heading + 0.2, np.full(n_ue, -1))
+            glance = channel.paths(later, remember=False)
+            channel.sweep(glance, later, channel.blockage(glance, moved, later).loss_db, 500_000)
+        ues = Ues(place + np.array([0.015, 0.0, 0.0]), heading, np.full(n_ue, -1))
+        paths = channel.paths(ues, needed)
+        after = channel.blockage(paths, moved, ues, needed)
+        results.append((paths, after, channel.sweep(paths, ues, after.loss_db, 10_000)))
+        for link in np.flatnonzero(~needed):
+            now = slice(paths.offset[link], paths.offset[link + 1])
+            then = slice(first.offset[link], first.offset[link + 1])
+            np.testing.assert_array_equal(paths.length_m[now], first.length_m[then])
+            np.testing.assert_array_equal(after.field[now], before.field[then])
+    for got, want in zip(*results, strict=True):
+        same_bits(got, want)
+    assert not np.array_equal(before.field, after.field[: len(before.field)])
+
+
 def test_another_number_of_ues_is_no_hindrance():
     rng = np.random.default_rng(5)
     hall, config = assembly_hall(), radio_config()

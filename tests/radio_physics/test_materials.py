@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from radio.materials import MATERIALS, fresnel, permittivity
-from radio.paths_kernels import fresnel_scalar
+from radio.materials import MATERIALS, fresnel, permittivity, slab
+from radio.paths_kernels import cos_sin_of_turns, exp_of_negative, slab_scalar
+from radio.visibility_kernels import reflection_bound
 
 
 def test_concrete_at_28_ghz_has_the_conductivity_of_p2040():
@@ -48,15 +49,55 @@ def test_brewster_angle_has_no_tm_reflection():
     assert abs(complex(te)) > 0.6
 
 
-@settings(deadline=None, max_examples=60, derandomize=True)
-@given(st.sampled_from(sorted(MATERIALS)), st.floats(1e-6, 1.0), st.floats(50e9, 60e9))
-def test_passive_materials_never_amplify_and_kernel_agrees(name, cos_incidence, frequency_hz):
-    if name == "brick":
-        frequency_hz = 28e9
+def test_a_layer_far_thicker_than_its_skin_is_a_half_space():
+    eps = permittivity("concrete", 28e9)
+    cos_incidence = np.array([0.1, 0.5, 1.0])
+    for thick, half_space in zip(slab(eps, cos_incidence, 2.0, 0.0107), fresnel(eps, cos_incidence), strict=True):
+        np.testing.assert_allclose(thick, half_space, atol=1e-12)
+
+
+def test_a_lossless_layer_of_half_a_wavelength_inside_reflects_nothing_and_of_a_quarter_most():
+    # Glass without loss, n = sqrt(6.31): d = m lambda / (2 n) is transparent at normal incidence; d = lambda / (4 n) gives
+    # R = 2 R' / (1 + R'^2) = (1 - n^2) / (1 + n^2) = -0.72640.
+    n = np.sqrt(6.31)
+    te, tm = slab(6.31 + 0j, np.array(1.0), 1.0 / (2 * n), 1.0)
+    assert abs(complex(te)) < 1e-12
+    assert abs(complex(tm)) < 1e-12
+    te, tm = slab(6.31 + 0j, np.array(1.0), 1.0 / (4 * n), 1.0)
+    assert complex(te) == pytest.approx(-0.72640, abs=1e-5)
+    assert complex(tm) == pytest.approx(0.72640, abs=1e-5)
+
+
+def test_a_layer_without_thickness_is_refused():
+    with pytest.raises(ValueError, match=r"thickness_m is 0.0, wanted a length above 0 m"):
+        slab(6.31 + 0j, np.array(1.0), 0.0, 0.01)
+
+
+FITTING_HZ = {"floorboard": 60e9, "brick": 28e9}
+
+
+@settings(deadline=None, max_examples=150, derandomize=True)
+@given(st.sampled_from(sorted(MATERIALS)), st.floats(1e-6, 1.0), st.floats(0.002, 0.5), st.floats(2e9, 55e9))
+def test_passive_layers_never_amplify_stay_below_their_bound_and_kernel_agrees(name, cos_incidence, thickness_m, frequency_hz):
+    frequency_hz = FITTING_HZ.get(name, frequency_hz)
+    wavelength_m = 299_792_458.0 / frequency_hz
     eps = permittivity(name, frequency_hz)
-    te, tm = fresnel(eps, np.array(cos_incidence))
+    te, tm = slab(eps, np.array(cos_incidence), thickness_m, wavelength_m)
     assert abs(te) <= 1.0 + 1e-12
     assert abs(tm) <= 1.0 + 1e-12
-    fast_te, fast_tm = fresnel_scalar(eps, cos_incidence)
-    assert complex(te) == pytest.approx(fast_te, abs=1e-12)
-    assert complex(tm) == pytest.approx(fast_tm, abs=1e-12)
+    te_re, te_im, tm_re, tm_im = slab_scalar(cos_incidence, eps.real, eps.imag, thickness_m / wavelength_m)
+    assert complex(te) == pytest.approx(complex(te_re, te_im), abs=1e-9)
+    assert complex(tm) == pytest.approx(complex(tm_re, tm_im), abs=1e-9)
+    for flatter in (cos_incidence, 0.7 * cos_incidence, 0.1 * cos_incidence):
+        bound = reflection_bound(eps, thickness_m / wavelength_m, flatter)
+        assert max(abs(te), abs(tm)) <= bound * (1.0 + 1e-9)
+
+
+@settings(deadline=None, max_examples=100, derandomize=True)
+@given(st.floats(-40.0, 0.0), st.floats(-2e4, 2e4))
+def test_the_kernels_own_functions_agree_with_the_library(x, turns):
+    assert exp_of_negative(x) == pytest.approx(np.exp(x), rel=1e-12, abs=1e-17)
+    cos, sin = cos_sin_of_turns(turns)
+    # the fraction of a turn is exact; 2 pi turns would round away 1e-11
+    assert cos == pytest.approx(np.cos(2 * np.pi * (turns - np.round(turns))), abs=1e-14)
+    assert sin == pytest.approx(np.sin(2 * np.pi * (turns - np.round(turns))), abs=1e-14)

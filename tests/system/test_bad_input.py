@@ -33,7 +33,7 @@ CASES = {
     "TRP inside a rack": (("[29.5, 2.0, 3.0]", "[20.0, 8.7, 3.0]"), r"TRP 'corner-east' is inside rack 'rack-b'"),
     "route to a missing node": (("{start: v4, end: w3,", "{start: v4, end: w33,"), r"w33"),
     "person inside a rack": (("position_m: [10.2, 3.0]", "position_m: [20.0, 4.2]"), r"station 'desk-1' is inside rack 'rack-a'"),
-    "wrong unit": (("frequency_hz: 28e9", "frequency_hz: 28"), r"28: .*in Hz, for example 28e9"),
+    "wrong unit": (("frequency_hz: 28e9", "frequency_hz: 28"), r"28: .*28 GHz is 28e9"),
     "material unknown at this frequency": (("floor_material: concrete", "floor_material: floorboard"), r"floorboard"),
     "more PRBs than the carrier holds": (("resource_blocks: 32", "resource_blocks: 66"), r"66 PRBs at 120 kHz take 95\.04 MHz"),
     "box outside the hall": (("center_m: [21, 4.2]", "center_m: [29, 4.2]"), r"box 'rack-a' reaches outside the hall"),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from world_scenes import HALL_M, people, spec
 
-from factory.snapshot import BLOCKER_PARTS, person_blockers
+from factory.snapshot import SCREEN_PARTS, person_blockers
 from factory.world import HIT_NONE, HIT_PERSON, World
 from humans.types import PeopleState
 from radio.blockage import blockage_db
@@ -84,24 +84,24 @@ def links_of_scene(scene: int, seed: int) -> tuple[PeopleState, Blockers, list[L
 
     hall = prepare_hall(Hall.empty(HALL_M), FREQUENCY_HZ)
     paths = compute_paths(hall, trp, ue, 12, 60.0)
-    blockers = person_blockers(crowd)
-    blockage = blockage_db(paths, blockers, np.full(len(ue), -1), hall.wavelength_m)
-    direct = np.flatnonzero(paths.facet < 0)
+    blockers = person_blockers(crowd, "model_b")
+    blockage = blockage_db(paths, blockers, np.full(len(ue), -1), "model_b")
+    direct = np.flatnonzero(paths.order == 0)
     assert len(direct) == len(trp) * len(ue)  # an empty hall hides nobody from anybody
 
     world = World(spec(crowd, agvs=0, cobots=0, boxes=False))
     world.sync_people(crowd.present, crowd.capsule_a, crowd.capsule_b)
-    kind, person = world.ray_test(paths.vertex_m[direct, 0], paths.vertex_m[direct, 2])
+    kind, person = world.ray_test(paths.vertex_m[direct, 0], paths.vertex_m[direct, 3])
     world.close()
     assert np.isin(kind, (HIT_NONE, HIT_PERSON)).all()
     links = [
         Link(
             scene=scene,
             start=paths.vertex_m[p, 0],
-            end=paths.vertex_m[p, 2],
+            end=paths.vertex_m[p, 3],
             hit=bool(kind[i] == HIT_PERSON),
             person=int(person[i]),
-            clearance_fresnel=clearance_fresnel(crowd, paths.vertex_m[p, 0], paths.vertex_m[p, 2], hall.wavelength_m),
+            clearance_fresnel=clearance_fresnel(crowd, paths.vertex_m[p, 0], paths.vertex_m[p, 3], float(paths.wavelength_m[0])),
             loss_db=float(blockage.loss_db[p]),
             worst_owner=int(blockage.worst_owner[p]),
             worst_part=int(blockage.worst_part[p]),
@@ -181,7 +181,7 @@ def explain_small_loss(blockers: Blockers, link: Link) -> str:
     if trunk in pierced:
         return "near the trunk screen's edge"
     if pierced:
-        return f"a limb alone, {BLOCKER_PARTS[blockers.part[pierced[0]]].rsplit('_', 1)[0]}"
+        return f"a limb alone, {SCREEN_PARTS[blockers.part[pierced[0]]].rsplit('_', 1)[0]}"
     off, half, near = screen_frame(blockers, trunk, link)
     if not 0 < near < length:
         return "the antenna is at the body: the trunk's middle lies beyond the ray's end"
