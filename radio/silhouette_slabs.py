@@ -121,6 +121,18 @@ def _row(v, active, n_active, cut, kind, ends, parts):  # type: ignore[no-untype
     return n
 
 
+@nb.njit(cache=True, fastmath=False, error_model="numpy", inline="always")
+def _across(ends, n, table):  # type: ignore[no-untyped-def]
+    """Sum of F = C - j S between both ends of n intervals, as real and imaginary part."""
+    re, im = 0.0, 0.0
+    for j in range(n):
+        ca, sa = fresnel_everywhere(ends[j, 0], table)
+        cb, sb = fresnel_everywhere(ends[j, 1], table)
+        re += cb - ca
+        im += sa - sb
+    return re, im
+
+
 @nb.njit(cache=True, fastmath=False, error_model="numpy")
 def _edge_integral(u1, u2, v1, v2, slope, table):  # type: ignore[no-untyped-def]
     """Integral of F(u(v)) exp(-j pi v^2 / 2) from v1 to v2 along a straight edge from u1 to u2 that does not cross u = 0.
@@ -247,20 +259,10 @@ def integrate(n, cut, kind, ends, m, window, coarse, grain, table, border, activ
                         re += sign * dr
                         im += sign * di
             else:
-                c, s = 0.0, 0.0
-                for j in range(n1):
-                    ca, sa = fresnel_everywhere(ends1[j, 0], table)
-                    cb, sb = fresnel_everywhere(ends1[j, 1], table)
-                    c += cb - ca
-                    s += sa - sb
+                c, s = _across(ends1, n1, table)
                 re += w1r * c - w1i * s
                 im += w1r * s + w1i * c
-                c, s = 0.0, 0.0
-                for j in range(n2):
-                    ca, sa = fresnel_everywhere(ends2[j, 0], table)
-                    cb, sb = fresnel_everywhere(ends2[j, 1], table)
-                    c += cb - ca
-                    s += sa - sb
+                c, s = _across(ends2, n2, table)
                 re += w2r * c - w2i * s
                 im += w2r * s + w2i * c
             far = max(abs(middle) / window - 0.6, 0.0) * 2.5

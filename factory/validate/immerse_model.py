@@ -5,8 +5,8 @@ recordings (:mod:`factory.validate.immerse_fit`). Bodies and their diffraction a
 
 The modem is modelled by what the recordings show. It measures on a grid of 18.3 samples. While the level is steady a report
 comes after 1 to 8 grid steps, all equally often (so are the changes of the recordings without anybody in the hall, if half of
-the reports change the whole dB); in a shadow it comes sooner (``SHADOW_STEPS``, from the times between changes of the fitted
-runs). Between reports the last value holds. That makes a shadow's first report late and its fall look sudden.
+the reports change the whole dB); in a shadow it comes sooner (``SHADOW_STEPS``, from the times between changes of all
+pedestrian runs). Between reports the last value holds. That makes a shadow's first report late and its fall look sudden.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ def direct_paths(
         order=np.zeros(n, np.int64),
         vertex_m=np.stack((start, end, end, end), axis=1),
         length_m=length,
-        transfer=gain[:, None, None] * np.eye(2),
+        transfer=gain[:, None, None] * np.diag((1.0, -1.0)),  # phi-hat is opposite at the far end
         amplitude=gain,
         departure=ahead,
         arrival=-ahead,

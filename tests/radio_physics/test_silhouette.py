@@ -123,6 +123,21 @@ def test_random_bodies_agree_with_brute_force(seed, frequency_ghz):
     assert max(errors) < 1.5
 
 
+@pytest.mark.parametrize("frequency_ghz", [3.5, 28, 60])
+def test_the_effort_of_a_tick_stays_near_the_fine_one(frequency_ghz):
+    rng = np.random.default_rng(17)
+    errors = []
+    for kind, n in (("person", 150), ("agv", 75), ("cobot", 75)):
+        for _ in range(n):
+            paths, bodies = random_case(rng, kind, frequency_ghz)
+            fine, tick = (float(blockage_db(paths, bodies, NOBODY, effort=e).loss_db[0]) for e in ("fine", "tick"))
+            if fine < 20:
+                errors.append(abs(tick - fine))
+    assert np.median(errors) < 0.2
+    assert np.quantile(errors, 0.9) < 0.8
+    assert np.quantile(errors, 0.99) < 2.0
+
+
 @settings(deadline=None, max_examples=60, derandomize=True)
 @given(st.floats(-3.2, 3.2), st.floats(0.3, 9.7), st.floats(-0.5, 0.5), st.floats(-3.2, 3.2))
 def test_turning_the_whole_scene_changes_nothing(turn, along, across, heading):
