@@ -118,7 +118,7 @@ class ServiceView:
     name : name in the scenario.
     profile : row of TS 22.104 it follows, for example ``mobile-robot``.
     availability : communication service availability 0..1 since the start (TS 22.104 annex C).
-    mtbf_s : mean time between failures [s], None before the first failure.
+    mtbf_s : mean time between failures [s], None until a tenth of an outage is expected.
     packet_error_ratio : lost, late or damaged messages over all messages, 0..1.
     up : the service is up on every device now.
     down_since_us : twin time of the present failure's start [us], None while up.

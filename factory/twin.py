@@ -22,7 +22,7 @@ from humans.types import Occupancy, PeopleState
 from radio.config import RadioConfig
 from radio.delivery import Delivered
 from radio.links import Channel
-from radio.network import Air, Ether, Network, step_all
+from radio.network import Air, Ether, create_networks, step_all
 from radio.traffic import build_traffic, resolve
 from robots.cobot import Cobots
 from robots.fleet import Fleet
@@ -111,8 +111,7 @@ class Twin:
             self.traffic = build_traffic(radio, classes, generator(seed, "traffic"))
             self.ether = Ether(radio, self.channel)
             policies = radio.policies if radio.enabled else ()
-            draws = draw_seed(seed)
-            self.networks = tuple(Network(radio, self.channel, self.traffic, p, len(classes), draws) for p in policies)
+            self.networks = create_networks(radio, self.channel, self.traffic, policies, len(classes), draw_seed(seed))
         self.tracker = DownTracker(self.traffic, len(classes))
         # Streams whose silence stops a machine: control of the machine itself, and a panel's for the cobot it is paired with.
         control = np.flatnonzero(~self.traffic.video)

@@ -15,8 +15,9 @@ same in ``radio/silhouette_oracle.py``:
 * Parts are clipped to the leg: what stands behind an antenna or a wall does not count. An axis is cut half a thickness outside
   the leg's end; a part that lies outside altogether is thinned, to nothing at that distance, so that it enters gradually. A box
   gives way along its own edges, the more the longer they are along the ray.
-* An owner whose nearest edge is more than ``TAPER_START`` Fresnel units off the ray is faded out, to nothing at ``TAPER_END``;
-  an edge there moves the field by less than 6 %, and at the end of the fade by less than 4 %.
+* An owner whose nearest edge is more than 6 Fresnel units off the ray is faded out, to nothing at 9; an edge moves the field by
+  less than 4 % where the fade starts, and 3 % at its end. With effort ``tick`` the fade goes from 3.5 (6 %) to 5 units (5 %),
+  and on paths 10 dB or more below their link's strongest from 1.6 (14 %) to 2.25 (10 %).
 * An owner leaves at least 1/1000 of the field (60 dB).
 * The part that is named is the one that stands deepest in the ray: least signed distance from the ray to its outline.
 
@@ -44,16 +45,14 @@ import numpy as np
 
 from radio.blockage_kernels import LARGEST_SHADOW, blockage_kernel, view
 from radio.fresnel import FRESNEL_TABLE
-from radio.silhouette_kernels import prepare_owners, silhouette_kernel
-from radio.silhouette_rows import FAR_ROWS, NEAR_ROWS
-from radio.silhouette_slabs import FINE, MEDIUM
+from radio.silhouette_kernels import FINE_EFFORT, TICK_EFFORT, prepare_owners, silhouette_kernel
+from radio.silhouette_outline import EDGE_TABLE
+from radio.silhouette_rows import ROWS
+from radio.silhouette_slabs import FINE
 from radio.types import SHAPE_CAPSULE, SHAPE_ELLIPSE, Blockage, Blockers, BoolArray, FloatArray, IntArray, Paths
 
 BlockageModel: TypeAlias = Literal["silhouette", "model_b"]
 Effort: TypeAlias = Literal["fine", "tick"]
-
-WEAK = 10.0 ** (-10.0 / 20.0)
-"""With effort ``tick``, paths weaker than this share of their link's strongest field take the quick integral."""
 
 
 def blockage_db(
@@ -73,8 +72,9 @@ def blockage_db(
     ue_owner : (U,) owner that carries the UE and does not block its links, -1 for none.
     model : ``silhouette``, or ``model_b`` of TR 38.901, whose field factor is real.
     effort : how finely silhouettes are integrated. ``fine`` is what the model's accuracy is stated for. ``tick`` is for hundreds
-        of pairs every few milliseconds: coarser slabs, and for paths 10 dB or more below their link's strongest the quick
-        integral of ``radio.silhouette_rows``; docs/validation.md has the errors of both.
+        of pairs every few milliseconds: through an outline of few straight edges (``radio.silhouette_outline``) where the ray
+        meets a body on a strong path; by few rows (``radio.silhouette_rows``) beside bodies, and for paths 10 dB or more below
+        their link's strongest; and with a narrower fade. docs/validation.md has the errors of both.
     keep : links (U * T,) that have to be computed, and paths and blockage of an earlier call. The other links keep what that
         call found, as long as they have the same paths in the same order. Silhouettes only.
 
@@ -103,8 +103,8 @@ def blockage_db(
     return _silhouettes(paths, bodies, carried_by, effort, keep) if model == "silhouette" else _model_b(paths, bodies, carried_by)
 
 
-_NO_OFFSET, _NO_FACET = np.zeros(0, np.int64), np.zeros((0, 2), np.int64)
-_NO_FIELD, _NO_WORST = np.zeros(0, np.complex128), np.zeros((3, 0))
+_NO_PATHS = (np.zeros(0, np.int64), np.zeros((0, 2), np.int64))
+_NO_BLOCKAGE = (np.zeros(0, np.complex128), np.zeros(0), np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
 
 _Bodies: TypeAlias = tuple[FloatArray, FloatArray, FloatArray, FloatArray, IntArray, IntArray, IntArray]
 
@@ -112,28 +112,26 @@ _Bodies: TypeAlias = tuple[FloatArray, FloatArray, FloatArray, FloatArray, IntAr
 def _silhouettes(
     paths: Paths, bodies: _Bodies, ue_owner: IntArray, effort: Effort, keep: tuple[BoolArray, Paths, Blockage] | None
 ) -> Blockage:
-    grain, weak = (FINE, 0.0) if effort == "fine" else (MEDIUM, WEAK)
     start, end, half, yaw, shape, owner, part = bodies
     prepared: Any = prepare_owners(start, end, half, yaw, shape, owner)
-    _refuse(prepared[0], prepared[1], bodies)
+    status, groups, order, first, name, parts, sphere, cylinder = prepared
+    if status != 0:
+        _refuse(status, groups, bodies)
     n = paths.length_m.shape[0]
     if keep is None:
-        last_offset, last_facet, last_field, last_worst = _NO_OFFSET, _NO_FACET, _NO_FIELD, _NO_WORST
-        needed = np.ones(paths.n_ue * paths.n_trp, np.bool_)
+        needed, last_paths, last = np.ones(paths.n_ue * paths.n_trp, np.bool_), _NO_PATHS, _NO_BLOCKAGE
     else:
-        needed, last_offset, last_facet, last_field = keep[0], keep[1].offset, keep[1].facet, keep[2].field
-        last_worst = np.stack((keep[2].worst_owner, keep[2].worst_part, 10.0 ** (keep[2].worst_db / -20.0)))
-    field = np.empty(n, np.complex128)
-    worst_owner, worst_part, worst_field = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n)
-    _, groups, order, first, name, parts, sphere, cylinder = prepared
+        needed, last_paths = keep[0], (keep[1].offset, keep[1].facet)
+        last = (keep[2].field, keep[2].loss_db, keep[2].worst_owner, keep[2].worst_part, keep[2].worst_db)
+    field, loss_db, worst_db = np.empty(n, np.complex128), np.empty(n), np.empty(n)
+    worst_owner, worst_part = np.empty(n, np.int64), np.empty(n, np.int64)
     silhouette_kernel(
-        paths.offset, paths.n_trp, paths.wavelength_m, paths.order, paths.vertex_m, ue_owner, shape, part,
-        order, first, name, parts, groups, sphere, cylinder, FRESNEL_TABLE,
-        np.abs(paths.amplitude), weak, grain, NEAR_ROWS, FAR_ROWS,
-        paths.facet, needed, last_offset, last_facet, last_field, last_worst,
-        field.real, field.imag, worst_owner, worst_part, worst_field,
+        paths.offset, paths.n_trp, paths.wavelength_m, paths.order, paths.vertex_m, paths.amplitude, ue_owner, shape, part,
+        order, first, name, parts, groups, sphere, cylinder, FRESNEL_TABLE, EDGE_TABLE,
+        FINE_EFFORT if effort == "fine" else TICK_EFFORT, FINE, ROWS,
+        paths.facet, needed, *last_paths, *last, field, loss_db, worst_owner, worst_part, worst_db,
     )  # fmt: skip
-    return Blockage(field, -20.0 * np.log10(np.abs(field)), worst_owner, worst_part, -20.0 * np.log10(worst_field))
+    return Blockage(field, loss_db, worst_owner, worst_part, worst_db)
 
 
 def _model_b(paths: Paths, bodies: _Bodies, ue_owner: IntArray) -> Blockage:

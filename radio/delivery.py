@@ -7,6 +7,7 @@ is left and are retransmitted. Both draw on the same symbols of the same RF chai
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from radio import nr
 from radio.config import RadioConfig
 from radio.reliability import required_sinr_db
 from radio.traffic import Traffic
-from radio.types import BoolArray, FloatArray, IntArray, LinkState, Plan
+from radio.types import BoolArray, FloatArray, IntArray, LinkState, LinkStates, Plan
 
 MAX_SLOTS = 14  # a transport block is spread over at most this many slots
 _BLOCK_BITS = float(nr.CODE_BLOCK_BITS)
@@ -158,7 +159,7 @@ class Delivered:
 
 
 class Delivery:
-    """Delivers the traffic of one policy, tick after tick.
+    """Delivers the traffic of one policy, tick after tick; or holds the tables that do so for several, see `radio.packets`.
 
     Parameters
     ----------
@@ -167,10 +168,11 @@ class Delivery:
     draw_seed : seed of the messages' draws, ``0 <= draw_seed < 2**63``; policies that are compared share it, so that the same
         message meets the same luck under each of them.
     edge_delay_us : one-way delay between TRP and application host [us].
+    n : number of policies.
 
     Attributes
     ----------
-    load_dl, load_ul : (T,) share of each TRP's symbols spent in the last tick.
+    load : (n, 2, T) share of each TRP's symbols spent in the last tick, by direction.
 
     Notes
     -----
@@ -184,18 +186,21 @@ class Delivery:
     takes the symbols that its carrier needs for the same MCS.
     """
 
-    def __init__(self, config: RadioConfig, traffic: Traffic, draw_seed: int, edge_delay_us: int = EDGE_DELAY_US) -> None:
+    def __init__(
+        self, config: RadioConfig, traffic: Traffic, draw_seed: int, edge_delay_us: int = EDGE_DELAY_US, n: int = 1
+    ) -> None:
         adaptation = config.link_adaptation
-        self.traffic = traffic
-        n_trp = len(config.trps)
-        self.load_dl: FloatArray = np.zeros(n_trp)
-        self.load_ul: FloatArray = np.zeros(n_trp)
+        self.traffic, self.n = traffic, n
+        self.load: FloatArray = np.zeros((n, 2, len(config.trps)))
         self._last_ue = int(traffic.ue.max()) if traffic.n_streams else -1
         self._seed = int(draw_seed)
         self._penalty_db = adaptation.implementation_gap_db + adaptation.channel_estimation_loss_db
-        self._margin_db = adaptation.margin_db
+        self._numbers: FloatArray = np.zeros(kernel.NUMBERS)
+        self._numbers[kernel.BLOCK_BITS] = _BLOCK_BITS
+        self._numbers[kernel.PENALTY] = self._penalty_db
+        self._numbers[kernel.VIDEO_MARGIN] = adaptation.margin_db
         self._lay_grid(config, edge_delay_us)
-        self._streams: IntArray = np.zeros((kernel.STREAM_ROWS, traffic.n_streams), dtype=np.int64)
+        self._streams: IntArray = np.zeros((n, kernel.STREAM_ROWS, traffic.n_streams), dtype=np.int64)
         for row, values in (
             (kernel.T_UE, traffic.ue),
             (kernel.T_DIRECTION, traffic.direction),
@@ -206,11 +211,11 @@ class Delivery:
             (kernel.T_VIDEO, traffic.video),
             (kernel.T_CODED, [b + nr.crc_bits(int(b)) for b in traffic.bits]),
         ):
-            self._streams[row] = values
+            self._streams[:, row] = values
         self._tables(adaptation.target_bler, adaptation.video_target_bler)
-        self._queue_i: IntArray = np.zeros((0, kernel.QUEUE_INTS), dtype=np.int64)
-        self._queue_f: FloatArray = np.zeros((0, kernel.QUEUE_FLOATS))
-        self._n_queue = 0
+        self._queue_i: IntArray = np.zeros((n, 0, kernel.QUEUE_INTS), dtype=np.int64)
+        self._queue_f: FloatArray = np.zeros((n, 0, kernel.QUEUE_FLOATS))
+        self._n_queue: IntArray = np.zeros(n, dtype=np.int64)
         self._dt_us = 0
 
     def _lay_grid(self, config: RadioConfig, edge_delay_us: int) -> None:
@@ -232,7 +237,7 @@ class Delivery:
 
     def _tables(self, target_bler: float, video_target_bler: float) -> None:
         efficiency = nr.SPECTRAL_EFFICIENCY
-        k_bits = self._streams[kernel.T_CODED].astype(np.float64)[:, None]
+        k_bits = self._streams[0, kernel.T_CODED].astype(np.float64)[:, None]
         n_re = k_bits / efficiency[None, :]
         self._required_db = required_sinr_db(n_re, k_bits, target_bler) + self._penalty_db
         symbols = [np.ceil(n_re / elements).astype(np.int64) for elements in self._elements_of_carrier]
@@ -244,30 +249,30 @@ class Delivery:
         for period in sorted({tdd.period_us for tdd in self._tdd}):
             if dt_us <= 0 or dt_us % period or time_us % period:
                 raise ValueError(f"time_us {time_us}, dt_us {dt_us}: both must be whole multiples of the TDD period, {period} us")
-        streams = self._streams
-        interval, offset, deadline = streams[kernel.T_INTERVAL], streams[kernel.T_OFFSET], streams[kernel.T_DEADLINE]
+        streams, n = self._streams, self.n
+        interval, offset, deadline = streams[0, kernel.T_INTERVAL], streams[0, kernel.T_OFFSET], streams[0, kernel.T_DEADLINE]
         if self._dt_us == 0:
-            streams[kernel.T_NEXT] = np.maximum(0, -((offset - time_us) // interval))
-        room = int(np.sum((deadline + 2 * dt_us) // interval + 2)) + self._n_queue
-        queue_i = np.zeros((room, kernel.QUEUE_INTS), dtype=np.int64)
-        queue_f = np.zeros((room, kernel.QUEUE_FLOATS))
-        queue_i[: self._n_queue] = self._queue_i[: self._n_queue]
-        queue_f[: self._n_queue] = self._queue_f[: self._n_queue]
+            streams[:, kernel.T_NEXT] = np.maximum(0, -((offset - time_us) // interval))
+        kept = int(self._n_queue.max())
+        room = int(np.sum((deadline + 2 * dt_us) // interval + 2)) + kept
+        queue_i = np.zeros((n, room, kernel.QUEUE_INTS), dtype=np.int64)
+        queue_f = np.zeros((n, room, kernel.QUEUE_FLOATS))
+        queue_i[:, :kept] = self._queue_i[:, :kept]
+        queue_f[:, :kept] = self._queue_f[:, :kept]
         self._queue_i, self._queue_f = queue_i, queue_f
-        self._order = np.zeros(room, dtype=np.int64)
-        self._done = np.zeros(room, dtype=np.int64)
-        self._result_i = np.zeros((kernel.RESULT_INTS, room), dtype=np.int64)
-        self._result_f = np.zeros((kernel.RESULT_FLOATS, room))
-        self._result_ok = np.zeros(room, dtype=np.bool_)
         periods = dt_us // self._grid_i[:, kernel.G_PERIOD]
         total = np.stack([self._grid_i[:, kernel.G_USABLE + d] * periods for d in range(2)])
         self._used = np.zeros((total.shape[1], 2, int(total.max())), dtype=np.int16)
-        self._positions = np.zeros(int(total.max()), dtype=np.int64)
         self._available = total * self._grid_i[:, kernel.G_CHAINS]
+        self._scratch = np.zeros((kernel.SCRATCH, max(room, int(total.max()))), dtype=np.int64)
+        self._result_i = np.zeros((n, kernel.RESULT_INTS, room), dtype=np.int64)
+        self._result_f = np.zeros((n, kernel.RESULT_FLOATS, room))
+        self._result_ok = np.zeros((n, room), dtype=np.bool_)
+        self._spent = np.zeros((n, 2, total.shape[1]), dtype=np.int64)
         self._dt_us = dt_us
 
     def deliver(self, time_us: int, dt_us: int, plan: Plan, state: LinkState) -> Delivered:
-        """Handle the messages that arrive in ``[time_us, time_us + dt_us)`` and those still queued.
+        """Handle the messages that arrive in ``[time_us, time_us + dt_us)`` and those still queued, for the only policy.
 
         Parameters
         ----------
@@ -280,23 +285,39 @@ class Delivery:
         ValueError
             If the tick does not fit a TDD period, or plan and state do not hold every UE of the traffic.
         """
+        self.prepare(time_us, dt_us, len(plan.trp), state.sinr_dl_db.shape)
+        states = LinkStates.of((state,))
+        self._n_queue[0], finished = kernel.run_tick(
+            time_us, dt_us, self._seed, self._numbers, self._streams[0], self._grid_i, self._grid_f,
+            self._symbols, self._required_db, self._video_required_db, nr.SPECTRAL_EFFICIENCY,
+            np.array([plan.trp, plan.beam]), plan.usable, plan.repetitions, np.array([plan.sinr_dl_db, plan.sinr_ul_db]),
+            states.levels[0], states.whom[0], self._used, self._available, self._queue_i[0], self._queue_f[0], self._n_queue[0],
+            self._scratch, self._result_i[0], self._result_f[0], self._result_ok[0], self._spent[0], self.load[0],
+        )  # fmt: skip
+        return self.finished(0, finished)
+
+    def prepare(self, time_us: int, dt_us: int, n_ue: int, state_shape: tuple[int, ...]) -> None:
+        """Get ready for a tick under plans of ``n_ue`` UEs, the state of whose legs has a shape (U, 2); raises as ``deliver``."""
         if dt_us != self._dt_us:
             self._prepare(time_us, dt_us)
-        n_ue = len(plan.trp)
-        if state.sinr_dl_db.shape != (n_ue, 2) or (n_ue <= self._last_ue):
-            raise ValueError(
-                f"plan holds {n_ue} UEs and state {len(state.sinr_dl_db)}; the traffic needs both to hold the same UEs"
-            )
-        self._n_queue, ints, floats, ok, spent, load = kernel.run_tick(
-            time_us, dt_us, self._seed, self._streams, self._grid_i, self._grid_f,
-            plan.trp, plan.beam, plan.usable, plan.repetitions, plan.sinr_dl_db, plan.sinr_ul_db,
-            state.sinr_dl_db, state.sinr_ul_db, state.clear_dl_db, state.clear_ul_db,
-            state.quiet_dl_db, state.quiet_ul_db, state.shadow_dl_db, state.shadow_ul_db,
-            state.body_loss_db, state.owner, state.part,
-            self._symbols, self._required_db, self._video_required_db,
-            nr.SPECTRAL_EFFICIENCY, _BLOCK_BITS, self._penalty_db, self._margin_db,
-            self._used, self._available, self._queue_i, self._queue_f, self._n_queue, self._order, self._done,
-            self._positions, self._result_i, self._result_f, self._result_ok,
+        if state_shape != (n_ue, 2) or n_ue <= self._last_ue:
+            raise ValueError(f"plan holds {n_ue} UEs and state {state_shape[0]}; the traffic needs both to hold the same UEs")
+
+    def finished(self, row: int, n: int) -> Delivered:
+        """Return the ``n`` messages of the last tick of a policy, theirs to keep."""
+        return Delivered.of_tick(
+            self._result_i[row, :, :n].copy(), self._result_f[row, :, :n].copy(), self._result_ok[row, :n].copy(),
+            self._spent[row].copy(), self._available,
         )  # fmt: skip
-        self.load_dl, self.load_ul = load[0], load[1]
-        return Delivered.of_tick(ints, floats, ok, spent, self._available)
+
+    def tables(self) -> tuple[Any, ...]:
+        """Return what the kernel is given of all policies, once ``prepare`` has sized it: constants first, then what changes."""
+        constants = (
+            self._seed, self._numbers, self._grid_i, self._grid_f, self._symbols, self._required_db, self._video_required_db,
+            nr.SPECTRAL_EFFICIENCY, self._available,
+        )  # fmt: skip
+        changing = (
+            self._streams, self._used, self._queue_i, self._queue_f, self._n_queue, self._scratch, self._result_i, self._result_f,
+            self._result_ok, self._spent, self.load,
+        )  # fmt: skip
+        return constants + changing

@@ -37,8 +37,14 @@ R_LOSS, R_SINR, R_PLAN, RESULT_FLOATS = range(4)
 # and after the symbols of each direction [us], a HARQ round trip [us].
 (G_PERIOD, G_FIRST, _FIRST_UL, G_USABLE, _USABLE_UL, G_CARRIER, G_CHAINS, GRID_INTS) = range(8)
 (G_SYMBOL, G_ELEMENTS, G_BEFORE, _BEFORE_UL, G_AFTER, _AFTER_UL, G_HARQ, GRID_FLOATS) = range(8)
-# Rows of the true quality of the legs.
-SINR, NO_BODY, NO_INTERFERENCE, PLACE, QUALITIES = range(5)
+# Rows of the true levels of the legs (LEVELS, U, 2), in the order of `radio.types.LinkState`: SINRs, the uplink's behind the
+# downlink's, then what bodies cost; and of the bodies behind that (WHOM, U, 2).
+SINR, NO_BODY, NO_INTERFERENCE, PLACE, BODY_LOSS, LEVELS = 0, 2, 4, 6, 8, 9
+BY_OWNER, BY_PART, WHOM = range(3)
+# Fixed numbers of the link level: bits of a code block, what a real receiver loses [dB], margin that video does without [dB].
+BLOCK_BITS, PENALTY, VIDEO_MARGIN, NUMBERS = range(4)
+# Rows of the scratch table: the queue's order, which of it is finished, symbols of a message.
+ORDER, DONE, POSITIONS, SCRATCH = range(4)
 
 
 @njit(cache=True, fastmath=False)
@@ -87,27 +93,27 @@ def would_survive(error: float, actual: float, draw: float) -> bool:
 
 @njit(cache=True, fastmath=False)
 def control_cause(
-    quality: FloatArray, d: int, u: int, first: int, second: int, n_re: FloatArray, robust_re: FloatArray, k_bits: float,
+    levels: FloatArray, d: int, u: int, first: int, second: int, n_re: FloatArray, robust_re: FloatArray, k_bits: float,
     penalty_db: float, error: float, draw: float,
 ) -> int:  # fmt: skip
     """Return why a message that was sent was not decoded: the first rung of the ladder that would have carried it.
 
-    ``quality`` (QUALITIES, 2, U, 2) are the SINRs of the ladder, ``robust_re`` (2,) the resource elements that an MCS chosen for
+    ``levels`` (LEVELS, U, 2) hold the SINRs of the ladder, ``robust_re`` (2,) the resource elements that an MCS chosen for
     the true SINR would have taken on each leg.
     """
-    a, b = quality[NO_BODY, d, u, 0], quality[NO_BODY, d, u, 1]
+    a, b = levels[NO_BODY + d, u, 0], levels[NO_BODY + d, u, 1]
     if would_survive(joint_error(a, b, first, second, n_re, k_bits, penalty_db), error, draw):
         return _BODY
-    a, b = quality[NO_INTERFERENCE, d, u, 0], quality[NO_INTERFERENCE, d, u, 1]
+    a, b = levels[NO_INTERFERENCE + d, u, 0], levels[NO_INTERFERENCE + d, u, 1]
     if would_survive(joint_error(a, b, first, second, n_re, k_bits, penalty_db), error, draw):
         return _INTERFERENCE
     if error < SURVIVES:
         return _DECODING
     if (first > 0 and robust_re[0] > n_re[0]) or (second > 0 and robust_re[1] > n_re[1]):
-        a, b = quality[SINR, d, u, 0], quality[SINR, d, u, 1]
+        a, b = levels[SINR + d, u, 0], levels[SINR + d, u, 1]
         if would_survive(joint_error(a, b, first, second, robust_re, k_bits, penalty_db), error, draw):
             return _ADAPTATION
-    a, b = quality[PLACE, d, u, 0], quality[PLACE, d, u, 1]
+    a, b = levels[PLACE + d, u, 0], levels[PLACE + d, u, 1]
     if would_survive(joint_error(a, b, first, second, n_re, k_bits, penalty_db), error, draw):
         return _STALE_BEAM
     return _STATIC_SHADOW
@@ -196,49 +202,37 @@ def _enqueue(time_us: int, streams: IntArray, queue_i: IntArray, queue_f: FloatA
 
 
 @njit(cache=True, fastmath=False)
-def _gather(
-    sinr_dl: FloatArray, sinr_ul: FloatArray, clear_dl: FloatArray, clear_ul: FloatArray,
-    quiet_dl: FloatArray, quiet_ul: FloatArray, shadow_dl: FloatArray, shadow_ul: FloatArray,
-) -> FloatArray:  # fmt: skip
-    """Lay the SINRs of the ladder side by side, (QUALITIES, 2, U, 2)."""
-    n_ue = sinr_dl.shape[0]
-    quality = np.empty((QUALITIES, 2, n_ue, 2))
-    for u in range(n_ue):
-        for leg in range(2):
-            quality[SINR, 0, u, leg], quality[SINR, 1, u, leg] = sinr_dl[u, leg], sinr_ul[u, leg]
-            quality[NO_BODY, 0, u, leg], quality[NO_BODY, 1, u, leg] = clear_dl[u, leg], clear_ul[u, leg]
-            quality[NO_INTERFERENCE, 0, u, leg], quality[NO_INTERFERENCE, 1, u, leg] = quiet_dl[u, leg], quiet_ul[u, leg]
-            quality[PLACE, 0, u, leg], quality[PLACE, 1, u, leg] = shadow_dl[u, leg], shadow_ul[u, leg]
-    return quality
-
-
-@njit(cache=True, fastmath=False)
 def run_tick(
-    time_us: int, dt_us: int, seed: int, streams: IntArray, grid_i: IntArray, grid_f: FloatArray,
-    plan_trp: IntArray, plan_beam: IntArray, usable_leg: BoolArray, plan_repetitions: IntArray,
-    plan_dl: FloatArray, plan_ul: FloatArray, sinr_dl: FloatArray, sinr_ul: FloatArray,
-    clear_dl: FloatArray, clear_ul: FloatArray, quiet_dl: FloatArray, quiet_ul: FloatArray,
-    shadow_dl: FloatArray, shadow_ul: FloatArray,
-    body_loss_db: FloatArray, owner: IntArray, part: IntArray,
-    mcs_symbols: IntArray, mcs_required_db: FloatArray, video_required_db: FloatArray,
-    efficiency: FloatArray, block_bits: float, penalty_db: float, margin_db: float,
-    used: BusyArray, available: IntArray, queue_i: IntArray, queue_f: FloatArray, n_queue: int, order: IntArray, done: IntArray,
-    positions: IntArray, result_i: IntArray, result_f: FloatArray, result_ok: BoolArray,
-) -> tuple[int, IntArray, FloatArray, BoolArray, IntArray, FloatArray]:  # fmt: skip
-    """Handle one tick; see `radio.delivery.Delivery.deliver`.
+    time_us: int, dt_us: int, seed: int, numbers: FloatArray, streams: IntArray, grid_i: IntArray, grid_f: FloatArray,
+    mcs_symbols: IntArray, mcs_required_db: FloatArray, video_required_db: FloatArray, efficiency: FloatArray,
+    plan_legs: IntArray, usable_leg: BoolArray, plan_repetitions: IntArray, plan_db: FloatArray,
+    levels: FloatArray, whom: IntArray, used: BusyArray, available: IntArray,
+    queue_i: IntArray, queue_f: FloatArray, n_queue: int, scratch: IntArray,
+    result_i: IntArray, result_f: FloatArray, result_ok: BoolArray, spent: IntArray, load: FloatArray,
+) -> tuple[int, int]:  # fmt: skip
+    """Handle one tick of one policy; see `radio.delivery.Delivery.deliver`.
 
-    ``mcs_symbols`` (C, N, MCS) counts the symbols of a message on each carrier; ``available`` (2, T) the symbols of the tick.
+    Parameters
+    ----------
+    numbers : (NUMBERS,), see above.
+    mcs_symbols : (C, N, MCS) symbols of a message on each carrier.
+    plan_legs, usable_leg, plan_repetitions, plan_db : TRP and beam (2, U, 2), (U, 2), (U,) and SINR (2, U) of the plan.
+    levels, whom : true state of its legs.
+    used : scratch of busy RF chains. available : (2, T) the symbols of the tick.
+    result_i, result_f, result_ok : written, integers (RESULT_INTS, room), floats (RESULT_FLOATS, room) and success (room,).
+    spent, load : written, (2, T) symbols spent per direction, and their share of the available ones.
 
     Returns
     -------
-    Number of messages still queued; integers (RESULT_INTS, R), floats (RESULT_FLOATS, R) and success (R,) of finished messages;
-    symbols spent (2, T) per direction, and their share of the available ones.
+    Number of messages still queued, and of messages that were finished.
     """
-    quality = _gather(sinr_dl, sinr_ul, clear_dl, clear_ul, quiet_dl, quiet_ul, shadow_dl, shadow_ul)
+    block_bits, penalty_db, margin_db = numbers[BLOCK_BITS], numbers[PENALTY], numbers[VIDEO_MARGIN]
+    plan_trp, plan_beam = plan_legs[0], plan_legs[1]
+    body_loss_db, owner, part = levels[BODY_LOSS], whom[BY_OWNER], whom[BY_PART]
+    order, done, positions = scratch[ORDER], scratch[DONE], scratch[POSITIONS]
     busy = used.reshape(used.size)  # flat, so that the compiler clears it at once
     busy[:] = 0
-    n_trp = grid_i.shape[0]
-    spent = np.zeros((2, n_trp), dtype=np.int64)
+    spent[:] = 0
     n_result = 0
     n_queue = _enqueue(time_us + dt_us, streams, queue_i, queue_f, n_queue)
     sort_by_deadline(queue_i, n_queue, streams, order)
@@ -274,7 +268,7 @@ def run_tick(
             last_chance = last_end <= dt_us
             if not leg_usable and last_end > 0.0:
                 queue_i[i, BLOCKED] = 1
-            reckoned = plan_ul[u] if d else plan_dl[u]
+            reckoned = plan_db[d, u]
             if video == 0:
                 mcs = pick_mcs(mcs_required_db[s], reckoned)
                 for j in range(2):
@@ -305,10 +299,10 @@ def run_tick(
                         continue
                     cause = _RECOVERY if queue_i[i, BLOCKED] > 0 else _NO_RESOURCES
                     symbols = mcs_symbols[grid_i[home, G_CARRIER], s]
-                    shorter = symbols[pick_mcs(mcs_required_db[s], quality[NO_BODY, d, u, leg])] < symbols[mcs]
+                    shorter = symbols[pick_mcs(mcs_required_db[s], levels[NO_BODY + d, u, leg])] < symbols[mcs]
                     guilty = cause == _RECOVERY or (shorter and body_loss_db[u, leg] >= BODY_COUNTS_DB)
                 else:
-                    a, b = quality[SINR, d, u, 0], quality[SINR, d, u, 1]
+                    a, b = levels[SINR + d, u, 0], levels[SINR + d, u, 1]
                     error = joint_error(a, b, sent[0], sent[1], n_re, k_bits, penalty_db)
                     # the draw decides leg by leg: the first fails below its own error, both below the product
                     leg = 0 if sent[0] > 0 else 1
@@ -326,7 +320,7 @@ def run_tick(
                                 t = plan_trp[u, j]
                                 symbols_re = mcs_symbols[grid_i[t, G_CARRIER], s, robust] * grid_f[t, G_ELEMENTS]
                                 robust_re[j] = min(symbols_re, k_bits / efficiency[0])
-                        cause = control_cause(quality, d, u, sent[0], sent[1], n_re, robust_re, k_bits, penalty_db, error, draw)
+                        cause = control_cause(levels, d, u, sent[0], sent[1], n_re, robust_re, k_bits, penalty_db, error, draw)
                         guilty = cause == _BODY
                     if guilty:
                         leg = worst_leg(body_loss_db[u, 0], body_loss_db[u, 1], sent[0], sent[1])
@@ -339,8 +333,8 @@ def run_tick(
                 period_us, symbol_us = grid_i[home, G_PERIOD], grid_f[home, G_SYMBOL]
                 first, usable, chains = grid_i[home, G_FIRST + d], grid_i[home, G_USABLE + d], grid_i[home, G_CHAINS]
                 total = usable * (dt_us // period_us)
-                true_db, clear_db = quality[SINR, d, u, leg], quality[NO_BODY, d, u, leg]
-                quiet_db, place_db = quality[NO_INTERFERENCE, d, u, leg], quality[PLACE, d, u, leg]
+                true_db, clear_db = levels[SINR + d, u, leg], levels[NO_BODY + d, u, leg]
+                quiet_db, place_db = levels[NO_INTERFERENCE + d, u, leg], levels[PLACE + d, u, leg]
                 need, limit = total + 1, total
                 bits_per_symbol, residual = 0.0, 1.0
                 if leg_usable:
@@ -416,7 +410,7 @@ def run_tick(
             result_i[R_BEAM, n_result] = plan_beam[u, leg]
             result_i[R_MCS, n_result] = mcs
             result_f[R_LOSS, n_result] = error
-            result_f[R_SINR, n_result] = quality[SINR, d, u, leg]
+            result_f[R_SINR, n_result] = levels[SINR + d, u, leg]
             result_f[R_PLAN, n_result] = reckoned
             n_result += 1
     kept = 0
@@ -426,18 +420,7 @@ def run_tick(
                 queue_i[kept, :] = queue_i[i, :]
                 queue_f[kept, :] = queue_f[i, :]
             kept += 1
-    load = np.empty((2, n_trp))
     for d in range(2):
-        for t in range(n_trp):
+        for t in range(grid_i.shape[0]):
             load[d, t] = spent[d, t] / available[d, t]
-    ints, floats = np.empty((RESULT_INTS, n_result), np.int64), np.empty((RESULT_FLOATS, n_result))
-    ok_rows = np.empty(n_result, np.bool_)
-    for i in range(n_result):
-        ok_rows[i] = result_ok[i]
-    for row_i in range(RESULT_INTS):
-        for i in range(n_result):
-            ints[row_i, i] = result_i[row_i, i]
-    for row_i in range(RESULT_FLOATS):
-        for i in range(n_result):
-            floats[row_i, i] = result_f[row_i, i]
-    return kept, ints, floats, ok_rows, spent, load
+    return kept, n_result

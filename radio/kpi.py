@@ -9,7 +9,7 @@ when they become too many.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.stats import beta
@@ -30,29 +30,80 @@ from radio.kpi_kernels import (
     SECOND_LEGS,
     SUMS,
     SWITCHES,
+    TICKS,
     accumulate,
 )
+from radio.reliability import FEWEST_FAILURES, NO_FAILURE_SEEN, mtbf_figure
 from radio.traffic import Traffic
 from radio.types import FloatArray, IntArray, Plan
 
 _PERCENTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "p999": 0.999}
 _CONFIDENCE = 0.95
-# One-sided 95 % bound on a Poisson mean when none was seen: -ln 0.05.
-_ZERO_FAILURES = 2.995732273553991
 _FEW_UNITS = 10.0
 
-_NO_LEGS: IntArray = np.zeros((0, 2), dtype=np.int64)
+_NO_LEGS: IntArray = np.zeros((2, 0, 2), dtype=np.int64)
+_BLOCK_S, _MAX_BLOCKS = 10.0, 512
 
 Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """Figures of a service so far, without intervals; None before its first message, or where no failure is expected."""
+    """Figures of a service so far, without intervals; None before its first message, or where it cannot be told."""
 
     availability: float | None
     mtbf_s: float | None
     packet_error_ratio: float | None
+
+
+class KpiTables(NamedTuple):
+    """Sums of N streams of V services; with a leading axis, those of several policies.
+
+    Attributes
+    ----------
+    history : (N, m + 1) ring of the last loss probabilities of each stream, zeros (good) before the first message.
+    seen : (2, N) messages seen, and bad ones in a row by now.
+    units : (N, blocks, SUMS) sums of each stream and block. latency : (V, blocks, LATENCY_BINS) histograms.
+    causes : (V, len(CAUSES)) losses by cause.
+    load_sum : (2, T) shares of symbols, summed over ticks. last_leg : (U, 2) TRP and beam of the last tick's first legs.
+    counts : (COUNTS,) changes of first legs, second legs and ticks.
+    block_us : (1,) length of a block [us].
+    """
+
+    history: FloatArray
+    seen: IntArray
+    units: FloatArray
+    latency: IntArray
+    causes: IntArray
+    load_sum: FloatArray
+    last_leg: IntArray
+    counts: IntArray
+    block_us: IntArray
+
+    def row(self, policy: int) -> KpiTables:
+        """View the tables of one policy."""
+        return KpiTables(*(table[policy] for table in self))
+
+
+def new_tables(
+    traffic: Traffic, n: int, n_trp: int = 0, n_ue: int = 0, block_s: float = _BLOCK_S, max_blocks: int = _MAX_BLOCKS
+) -> KpiTables:
+    """Return empty tables of n policies; blocks are ``block_s`` long at first, and ``max_blocks`` are kept, an even number."""
+    if block_s <= 0.0 or max_blocks < 2 or max_blocks % 2:
+        raise ValueError(f"block_s {block_s} must be above 0 and max_blocks {max_blocks} an even number of at least 2")
+    n_streams, n_services = traffic.n_streams, len(traffic.service_name)
+    longest = int(traffic.survival.max()) if n_streams else 1
+    return KpiTables(
+        np.zeros((n, n_streams, longest + 1)),
+        np.zeros((n, 2, n_streams), dtype=np.int64),
+        np.zeros((n, n_streams, max_blocks, SUMS)),
+        np.zeros((n, n_services, max_blocks, LATENCY_BINS), dtype=np.int32),
+        np.zeros((n, n_services, len(CAUSES)), dtype=np.int64),
+        np.zeros((n, 2, n_trp)),
+        np.zeros((n, n_ue, 2), dtype=np.int64),
+        np.zeros((n, COUNTS), dtype=np.int64),
+        np.full((n, 1), max(1, round(block_s * 1e6)), dtype=np.int64),
+    )
 
 
 class KpiAccumulator:
@@ -64,6 +115,7 @@ class KpiAccumulator:
     bootstrap_seed : seed of the bootstrap, so that ``result`` is repeatable.
     block_s : initial length of a block [s]; it doubles when ``max_blocks`` is reached.
     max_blocks : blocks kept, even.
+    tables : what somebody else adds up, to be read here; new ones of its own if None.
 
     Notes
     -----
@@ -71,43 +123,34 @@ class KpiAccumulator:
     than a blockage episode (0.2 to 1 s), which packets are not.
     """
 
-    def __init__(self, traffic: Traffic, bootstrap_seed: int, block_s: float = 10.0, max_blocks: int = 512) -> None:
-        if block_s <= 0.0 or max_blocks < 2 or max_blocks % 2:
-            raise ValueError(f"block_s {block_s} must be above 0 and max_blocks {max_blocks} an even number of at least 2")
+    def __init__(
+        self,
+        traffic: Traffic,
+        bootstrap_seed: int,
+        block_s: float = _BLOCK_S,
+        max_blocks: int = _MAX_BLOCKS,
+        tables: KpiTables | None = None,
+    ) -> None:
         self._traffic = traffic
         self._seed = int(bootstrap_seed)
-        self._block_us = max(1, round(block_s * 1e6))
-        n_streams, n_services = traffic.n_streams, len(traffic.service_name)
-        longest = int(traffic.survival.max()) if n_streams else 1
-        self._history: FloatArray = np.zeros((n_streams, longest + 1))
-        self._seen: IntArray = np.zeros(n_streams, dtype=np.int64)
-        self._bad_run: IntArray = np.zeros(n_streams, dtype=np.int64)
-        self._units: FloatArray = np.zeros((n_streams, max_blocks, SUMS))
-        self._latency: IntArray = np.zeros((n_services, max_blocks, LATENCY_BINS), dtype=np.int32)
-        self._causes: IntArray = np.zeros((n_services, len(CAUSES)), dtype=np.int64)
-        self._ticks = 0
-        self._load_sum: FloatArray = np.zeros((2, 0))
-        self._counts: IntArray = np.zeros(COUNTS, dtype=np.int64)
-        self._last_leg: IntArray = _NO_LEGS
+        self._tables = tables or new_tables(traffic, 1, block_s=block_s, max_blocks=max_blocks).row(0)
 
     def add(self, delivered: Delivered, plan: Plan | None = None) -> None:
         """Add the finished messages of a tick, and the plan's beams to the count of switches."""
-        if not self._ticks:
-            self._load_sum = np.zeros((2, delivered.spent.shape[1]))
-        self._ticks += 1
-        trp, beam = (_NO_LEGS, _NO_LEGS) if plan is None else (plan.trp, plan.beam)
-        if len(self._last_leg) != len(trp) and plan is not None:
-            self._last_leg = np.stack((trp[:, 0], beam[:, 0]), axis=1)
-        while not accumulate(
-            delivered.ints, delivered.floats, delivered.ok, self._block_us, self._traffic.service, self._traffic.survival,
-            self._history, self._seen, self._bad_run, self._units, self._latency, self._causes,
-            delivered.spent, delivered.available, self._load_sum, trp, beam, self._last_leg, self._counts,
-        ):  # fmt: skip
-            self._merge_blocks()
+        legs = _NO_LEGS if plan is None else np.array([plan.trp, plan.beam], dtype=np.int64)
+        tables = self._tables
+        if not tables.counts[TICKS]:
+            self._tables = tables = tables._replace(load_sum=np.zeros(delivered.spent.shape))
+        if plan is not None and len(tables.last_leg) != legs.shape[1]:
+            self._tables = tables = tables._replace(last_leg=np.ascontiguousarray(legs[:, :, 0].T))
+        accumulate(
+            delivered.ints, delivered.floats, delivered.ok, len(delivered.ok), delivered.spent, delivered.available, legs,
+            self._traffic.service, self._traffic.survival, *tables,
+        )  # fmt: skip
 
     def running(self) -> tuple[Running, ...]:
         """Return the conditional expectations of every service so far, for displays."""
-        totals = self._units.sum(axis=1)
+        totals = self._tables.units.sum(axis=1)
         out = []
         for v in range(len(self._traffic.service_name)):
             rows = self._traffic.service == v
@@ -117,16 +160,10 @@ class KpiAccumulator:
                 out.append(Running(None, None, None))
                 continue
             interval_s = int(self._traffic.interval_us[rows][0]) * 1e-6
-            out.append(Running(1.0 - total[DOWN] / n, _period(interval_s, float(total[ENTRIES] / n)), total[LOSS] / n))
+            rate = float(total[ENTRIES] / n)
+            mtbf_s = mtbf_figure(interval_s, n, rate, rate, rate)["value"]
+            out.append(Running(1.0 - total[DOWN] / n, mtbf_s, total[LOSS] / n))
         return tuple(out)
-
-    def _merge_blocks(self) -> None:
-        """Merge blocks in pairs: half as many, twice as long."""
-        half = self._units.shape[1] // 2
-        self._block_us *= 2
-        for sums in (self._units, self._latency):
-            sums[:, :half] = sums[:, 0::2] + sums[:, 1::2]
-            sums[:, half:] = 0
 
     def result(self, duration_s: float, replicates: int = 400) -> Json:
         """Return the figures as plain JSON data: no NaN, no infinity; None comes with a reason.
@@ -141,12 +178,15 @@ class KpiAccumulator:
         Intervals are 95 %. For availability and mean time between failures, where fewer than 10 units carry the risk (effective
         number, ``(sum x)^2 / sum x^2``), the bootstrap cannot be trusted, and the unfavourable bound is widened to what no
         failure at all in the observed time would prove: at most 2.996 more entries, each one transfer interval long.
+        A mean time between failures beyond ten times the observed time of all devices is not told, only bounded
+        (``radio.reliability.mtbf_figure``); ``expected_outages`` is what the loss probabilities of the messages add up to.
         ``met`` is True or False only where the whole interval is on one side of the target, else None.
         """
         services = [self._service(v, replicates) for v in range(len(self._traffic.service_name))]
-        ticks = max(self._ticks, 1)
-        n_ue = len(self._last_leg)
-        loads = self._load_sum / ticks
+        counts = self._tables.counts
+        ticks = max(int(counts[TICKS]), 1)
+        n_ue = len(self._tables.last_leg)
+        loads = self._tables.load_sum / ticks
         return {
             "duration_s": float(duration_s),
             "services": services,
@@ -154,8 +194,8 @@ class KpiAccumulator:
                 "downlink_share": [float(x) for x in loads[0]],
                 "uplink_share": [float(x) for x in loads[1]],
                 "mean_share": float(loads.mean()) if loads.size else 0.0,
-                "beam_switches": int(self._counts[SWITCHES]),
-                "second_leg_share": int(self._counts[SECOND_LEGS]) / (ticks * n_ue) if n_ue else 0.0,
+                "beam_switches": int(counts[SWITCHES]),
+                "second_leg_share": int(counts[SECOND_LEGS]) / (ticks * n_ue) if n_ue else 0.0,
             },
         }
 
@@ -164,7 +204,7 @@ class KpiAccumulator:
         rows = np.flatnonzero(traffic.service == v)
         name = traffic.service_name[v]
         head: Json = {"name": name, "profile": traffic.profile[v], "devices": len(rows)}
-        units = self._units[rows].reshape(-1, SUMS)
+        units = self._tables.units[rows].reshape(-1, SUMS)
         used = units[:, MESSAGES] > 0
         units = units[used]
         if not len(units):
@@ -181,23 +221,20 @@ class KpiAccumulator:
         entries = _ratio_interval(total[ENTRIES] / n, samples[:, ENTRIES] / drawn)
         few = min(_effective(units[:, DOWN]), _effective(units[:, ENTRIES])) < _FEW_UNITS
         if few:
-            down["high"] = min(1.0, max(down["high"], down["value"] + _ZERO_FAILURES / n))
-            entries["high"] = max(entries["high"], entries["value"] + _ZERO_FAILURES / n)
+            down["high"] = min(1.0, max(down["high"], down["value"] + NO_FAILURE_SEEN / n))
+            entries["high"] = max(entries["high"], entries["value"] + NO_FAILURE_SEEN / n)
         errors = _ratio_interval(total[LOSS] / n, samples[:, LOSS] / drawn)
         if not total[LOST]:
-            errors["high"] = min(1.0, max(errors["high"], _ZERO_FAILURES / n))
+            errors["high"] = min(1.0, max(errors["high"], NO_FAILURE_SEEN / n))
         availability = {"value": 1.0 - down["value"], "low": 1.0 - down["high"], "high": 1.0 - down["low"]}
-        mtbf = {
-            "value": _period(interval_s, entries["value"]),
-            "low": _period(interval_s, entries["high"]),
-            "high": _period(interval_s, entries["low"]),
-        }
+        mtbf = mtbf_figure(interval_s, n, entries["value"], entries["low"], entries["high"])
         targets = (float(traffic.availability_target[v]), float(traffic.mtbf_target_s[v]))
         failing = int(np.count_nonzero(units[:, ENTRIES_COUNTED]))
         head |= {
             "messages": int(n),
             "lost": int(total[LOST]),
             "outages": int(total[ENTRIES_COUNTED]),
+            "expected_outages": float(total[ENTRIES]),
             "down_s": float(total[DOWN_COUNTED]) * interval_s,
             "device_hours": time_s / 3600.0,
             "availability": availability,
@@ -208,7 +245,7 @@ class KpiAccumulator:
             "counted": {
                 "availability": 1.0 - float(total[DOWN_COUNTED]) / n,
                 "packet_error_ratio": float(total[LOST]) / n,
-                "mtbf_s": _period(interval_s, float(total[ENTRIES_COUNTED]) / n),
+                "mtbf_s": time_s / float(total[ENTRIES_COUNTED]) if total[ENTRIES_COUNTED] else None,
                 "failing_units": _clopper_pearson(failing, len(units)),
                 "units": len(units),
             },
@@ -218,13 +255,17 @@ class KpiAccumulator:
                 "mtbf_s": targets[1],
                 "mtbf_met": _met(mtbf["low"], mtbf["high"], targets[1]),
             },
-            "causes": {CAUSES[c]: int(self._causes[v, c]) for c in np.flatnonzero(self._causes[v])},
+            "causes": {CAUSES[c]: int(self._tables.causes[v, c]) for c in np.flatnonzero(self._tables.causes[v])},
         }
         reasons = []
         if few:
             reasons.append("few units carry the risk: unfavourable bounds widened by the rule for zero failures")
-        if mtbf["value"] is None or mtbf["high"] is None:
-            reasons.append("mtbf_s null: no failure is expected at all within the numbers' range")
+        if mtbf["value"] is None:
+            reasons.append(
+                f"mtbf_s null: longer than {1.0 / FEWEST_FAILURES:.0f} times the observed time, of which low is proven"
+            )
+        if mtbf["high"] is None:
+            reasons.append("mtbf_s high null: less risk was met than loss probabilities can tell")
         if head["counted"]["mtbf_s"] is None:
             reasons.append("counted mtbf_s null: no outage was counted")
         if not int(n - total[LOST]):
@@ -232,7 +273,7 @@ class KpiAccumulator:
         return head | {"reason": "; ".join(reasons) or None}
 
     def _latency_ms(self, v: int, replicates: int, rng: np.random.Generator) -> dict[str, Json | None]:
-        counts = self._latency[v]
+        counts = self._tables.latency[v]
         blocks = counts[counts.sum(axis=1) > 0].astype(np.float64)
         if not len(blocks):
             return dict.fromkeys(_PERCENTILES)
@@ -272,11 +313,6 @@ def _effective(x: FloatArray) -> float:
         return 0.0
     scaled = x / peak
     return float(scaled.sum() ** 2 / np.square(scaled).sum())
-
-
-def _period(interval_s: float, rate: float) -> float | None:
-    """Mean time between events of a rate per message; None where no event is expected within the range of numbers."""
-    return interval_s / rate if rate > 1e-290 else None
 
 
 def _met(low: float | None, high: float | None, target: float) -> bool | None:

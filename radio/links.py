@@ -37,6 +37,7 @@ from radio.types import (
     FloatArray,
     IntArray,
     LinkState,
+    LinkStates,
     Paths,
     Plan,
     Sweep,
@@ -156,6 +157,8 @@ class Channel:
         self._table = LegTable(0, 0, 0, 0, 1)
         self._table_of: tuple[Paths, Blockage, Ues, int] | None = None
         self._power: FloatArray = np.zeros(0)
+        self._all: BoolArray = np.zeros(0, np.bool_)
+        self._no_diffuse = np.zeros((0, self.n_sectors)), np.zeros(0, np.int64)
 
     def paths(self, ues: Ues, needed: BoolArray | None = None, *, remember: bool = True) -> Paths:
         """Propagation paths between every TRP and every UE.
@@ -166,7 +169,7 @@ class Channel:
         needed : (U * T,) links whose paths have to be those of this instant, None for all. The others may be those of the last
             call, see ``radio.paths.PathFinder.find``; the statistical channel finds all.
         remember : False for a glance ahead, which leaves no trace in what the next calls keep from the last one: paths, and the
-            antennas' gains and the bodies' losses along them.
+            antennas' gains and the bodies' losses along them. Links that are not needed then have no paths.
 
         Raises
         ------
@@ -203,7 +206,7 @@ class Channel:
             self._last_blockage = paths, found
         return found
 
-    def sweep(self, paths: Paths, ues: Ues, loss_db: FloatArray | None, time_us: int) -> Sweep:
+    def sweep(self, paths: Paths, ues: Ues, loss_db: FloatArray | None, time_us: int, needed: BoolArray | None = None) -> Sweep:
         """Power gain of every beam pair.
 
         Parameters
@@ -211,6 +214,7 @@ class Channel:
         paths, ues : paths and the UEs they were computed for.
         loss_db : (P,) body loss of each path [dB], None for the hall without bodies.
         time_us : instant of the measurement [us].
+        needed : (U * T,) links to sweep, None for all. The others have no gain.
 
         Returns
         -------
@@ -221,10 +225,11 @@ class Channel:
         power = _squared(paths.amplitude)
         if loss_db is not None:
             power *= np.exp(loss_db * (-0.1 * math.log(10.0)))
-        diffuse, _ = self._diffuse(paths, ues)
+        diffuse, _ = self._diffuse(paths, ues, needed)
         gain = sweep_kernel(
-            paths.offset, paths.n_trp, power, azimuth, elevation, sector, diffuse, self._rows, self._columns, self.n_beams
-        )
+            paths.offset, paths.n_trp, power, azimuth, elevation, sector, diffuse, self._rows, self._columns, self.n_beams,
+            self._every(paths) if needed is None else needed,
+        )  # fmt: skip
         return Sweep(time_us, gain)
 
     def state(
@@ -273,7 +278,7 @@ class Channel:
         empty_sweep: Sweep | None = None,
         *,
         time_us: int = 0,
-    ) -> tuple[LinkState, ...]:
+    ) -> LinkStates:
         """Radio state of the legs of several plans, each with the loads that it makes; parameters as ``state``.
 
         Raises
@@ -321,7 +326,7 @@ class Channel:
             self._tx_ul_w, self._evm2, shadow_dl, shadow_ul, table.base, table.row_of, table.tones,
             table.owner, table.part, table.bodies, table.dl_key, table.dl_sum, table.ul_key, table.ul_sum,
         )  # fmt: skip
-        return tuple([LinkState(*out[i], *whom[i]) for i in range(len(plans))])
+        return LinkStates(out, whom)
 
     def snr_dl_db(self, gain: FloatArray, trp_axis: int = 1) -> FloatArray:
         """Downlink SNR without interference and before the EVM cap [dB].
@@ -370,16 +375,25 @@ class Channel:
         self._factors_of = [(paths, ues, made), *self._factors_of[:3]]
         return made
 
-    def _diffuse(self, paths: Paths, ues: Ues) -> tuple[FloatArray, IntArray]:
+    def _diffuse(self, paths: Paths, ues: Ues, needed: BoolArray | None = None) -> tuple[FloatArray, IntArray]:
         """Mean gain of the remainder (L, S) and which links have no line of sight (L,); empty without a remainder."""
         if self._remainder is None:
-            return np.zeros((0, self.n_sectors)), np.zeros(0, np.int64)
+            return self._no_diffuse
         for p, u, mean, nlos in self._diffuse_of:
             if p is paths and u is ues:
                 return mean, nlos
-        mean, nlos = self._remainder.mean_gain(paths, _squared(paths.amplitude), ues)
+        if needed is not None:
+            return self._remainder.mean_gain(paths, ues, needed)
+        mean, nlos = self._remainder.mean_gain(paths, ues, self._every(paths))
         self._diffuse_of = [(paths, ues, mean, nlos), *self._diffuse_of[:3]]
         return mean, nlos
+
+    def _every(self, paths: Paths) -> BoolArray:
+        """All links (L,) as needed ones."""
+        n_links = len(paths.offset) - 1
+        if len(self._all) != n_links:
+            self._all = np.ones(n_links, np.bool_)
+        return self._all
 
     def _legs(self, paths: Paths, blockage: Blockage, ues: Ues, time_us: int, n_plans: int) -> LegTable:
         """Return the table of the legs in use with room for some plans, emptied unless it is of these very inputs."""

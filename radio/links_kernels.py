@@ -18,8 +18,8 @@ COLUMNS, BEAMS, CARRIER, TONES = range(4)
 
 
 @nb.njit(cache=True, fastmath=False, error_model="numpy")
-def sweep_kernel(offset, n_trp, power, azimuth, elevation, sector, diffuse, rows, columns, n_beams):  # type: ignore[no-untyped-def]
-    """Power gain of every beam pair (U, T, B, S), paths added in power.
+def sweep_kernel(offset, n_trp, power, azimuth, elevation, sector, diffuse, rows, columns, n_beams, needed):  # type: ignore[no-untyped-def]
+    """Power gain of every beam pair (U, T, B, S) of the links ``needed`` (L,), 0 of the others; paths added in power.
 
     ``power`` (P,) is the paths' without antennas; ``diffuse`` (L, S) is what every beam hears besides, (0, S) for nothing.
     """
@@ -28,6 +28,8 @@ def sweep_kernel(offset, n_trp, power, azimuth, elevation, sector, diffuse, rows
     gain = np.zeros((n_links, n_beams * n_sectors))
     row = np.empty((4, columns.max() * n_sectors))
     for link in range(n_links):
+        if not needed[link]:
+            continue
         t = link % n_trp
         width = columns[t] * n_sectors
         if diffuse.shape[0] > 0:

@@ -12,14 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from radio.config import RadioConfig
-from radio.delivery import Delivered, Delivery
-from radio.kpi import KpiAccumulator
+from radio.delivery import Delivered
+from radio.foresight import Foresight, Scene
 from radio.links import Channel
+from radio.packets import Packets
 from radio.policies import create_policy
 from radio.policies.base import ServingMonitor
 from radio.policies.reports import LinkBudget, Report, SweepReports
 from radio.traffic import Traffic
-from radio.types import Blockage, Blockers, BoolArray, FloatArray, LinkState, Paths, Plan, Sweep, Ues
+from radio.types import Blockage, Blockers, BoolArray, FloatArray, LinkState, LinkStates, Paths, Plan, Sweep, Ues
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ class Ether:
         self._empty: Sweep | None = None
         self._survey: Report | None = None
         self._forecast: tuple[Report, ...] | None = None
+        self._plans: Sequence[Plan] = ()
         self._forecast_period_us = round(config.human_aware.period_ms * 1000)
         self._forecasting = "human_aware" in config.policies
 
@@ -85,14 +87,16 @@ class Ether:
         """Whether a policy wants a new forecast at this tick."""
         return self._forecasting and time_us % self._forecast_period_us == 0
 
-    def take_forecast(self, scenes: Sequence[tuple[int, Ues, Blockers]]) -> None:
-        """Turn predicted scenes, each with its target time [us], into predicted sweeps."""
-        predicted = []
-        for time_us, ues, blockers in scenes:
-            paths = self._channel.paths(ues, remember=False)
-            loss_db = self._channel.blockage(paths, blockers, ues).loss_db
-            predicted.append(self._budget.report(self._channel.sweep(paths, ues, loss_db, time_us)))
-        self._forecast = tuple(predicted)
+    def take_forecast(self, scenes: Sequence[Scene]) -> None:
+        """Turn predicted scenes, each with its target time [us], into predicted sweeps.
+
+        They begin with the legs of the last plans; what else a policy looks at it asks for by ``Report.cover``.
+        """
+        if self._plans:
+            links = _legs(self._channel.n_trp, self._plans)
+        else:
+            links = np.ones(len(scenes[0][1].owner) * self._channel.n_trp, np.bool_)
+        self._forecast = Foresight(self._channel, self._budget, scenes, links).reports
 
     def begin(self, time_us: int, dt_us: int, ues: Ues) -> Known:
         """Return what the networks know as the tick that begins at ``time_us`` starts, before anybody plans."""
@@ -111,6 +115,7 @@ class Ether:
         bodies cost these, for at most a sweep's period; in the 20 ms of the default an AGV moves 30 mm.
         """
         sweeping = self._reports.due(known.time_us, known.dt_us)
+        self._plans = plans
         needed = None if sweeping else _legs(self._channel.n_trp, plans)
         paths = known.paths or self._channel.paths(known.ues, needed)
         blockage = self._channel.blockage(paths, blockers, known.ues, needed)
@@ -139,26 +144,46 @@ class Network:
     policy : name of the policy.
     n_ue : number of UEs.
     draw_seed : seed of the messages' draws; compared networks share it.
+    packets, row : what delivers for several networks, and this one's row in it; see :func:`create_networks`. One of its own if
+        None.
 
     Attributes
     ----------
     policy, channel : name of the policy, and the channel.
     kpi : what was delivered so far.
-    plan, state : of the last tick; None before the first.
-    load_dl, load_ul : (T,) share of symbols spent in the last tick.
+    plan : of the last tick; None before the first.
+    load_dl, load_ul : (T,) share of symbols spent in the last tick; written at every tick.
     """
 
-    def __init__(self, config: RadioConfig, channel: Channel, traffic: Traffic, policy: str, n_ue: int, draw_seed: int) -> None:
+    def __init__(
+        self,
+        config: RadioConfig,
+        channel: Channel,
+        traffic: Traffic,
+        policy: str,
+        n_ue: int,
+        draw_seed: int,
+        packets: Packets | None = None,
+        row: int = 0,
+    ) -> None:
         self.policy = policy
-        self.kpi = KpiAccumulator(traffic, draw_seed)
+        self.packets, self.row = packets or Packets(config, traffic, 1, n_ue, draw_seed), row
+        self.kpi = self.packets.kpis[row]
         self.plan: Plan | None = None
-        self.state: LinkState | None = None
-        self.load_dl: FloatArray = np.zeros(channel.n_trp)
-        self.load_ul: FloatArray = np.zeros(channel.n_trp)
+        self.load_dl: FloatArray = self.packets.load[row, 0]
+        self.load_ul: FloatArray = self.packets.load[row, 1]
         self.channel = channel
+        self._states: tuple[LinkStates, int] | None = None
         self._policy = create_policy(policy, config, n_ue)
         self._monitor = ServingMonitor(config, n_ue)
-        self._delivery = Delivery(config, traffic, draw_seed)
+
+    @property
+    def state(self) -> LinkState | None:
+        """True state of the legs in the last tick; None before the first."""
+        if self._states is None:
+            return None
+        states, k = self._states
+        return states[k]
 
     def decide(self, known: Known) -> Plan:
         """Plan the tick from what is known at its start."""
@@ -170,14 +195,20 @@ class Network:
         """Deliver the tick's messages over the channel as it is, under the plan decided on."""
         return step_all((self,), air)[0]
 
-    def deliver(self, known: Known, plan: Plan, state: LinkState) -> Delivered:
-        """Deliver the tick's messages over the legs of the plan, whose state is known by now; ``step`` does both."""
-        self.state = state
-        delivered = self._delivery.deliver(known.time_us, known.dt_us, plan, state)
-        self._monitor.measure(known.time_us, known.dt_us, state)
-        self.load_dl, self.load_ul = self._delivery.load_dl, self._delivery.load_ul
-        self.kpi.add(delivered, plan)
-        return delivered
+    def meet(self, known: Known, states: LinkStates, k: int) -> None:
+        """Measure the legs of the plan, whose state, the k-th, is known by now."""
+        self._states = states, k
+        self._monitor.measure(known.time_us, known.dt_us, states.levels[k, 0], states.levels[k, 1])
+
+
+def create_networks(
+    config: RadioConfig, channel: Channel, traffic: Traffic, policies: Sequence[str], n_ue: int, draw_seed: int
+) -> tuple[Network, ...]:
+    """Return a network for each policy that is compared; parameters as :class:`Network`. They deliver side by side."""
+    if not policies:
+        return ()
+    packets = Packets(config, traffic, len(policies), n_ue, draw_seed)
+    return tuple(Network(config, channel, traffic, p, n_ue, draw_seed, packets, row) for row, p in enumerate(policies))
 
 
 def step_all(networks: Sequence[Network], air: Air) -> tuple[Delivered, ...]:
@@ -198,8 +229,18 @@ def step_all(networks: Sequence[Network], air: Air) -> tuple[Delivered, ...]:
         raise ValueError("a network needs a plan before it can deliver: call decide first")
     if not networks:
         return ()
-    states = networks[0].channel.states(
-        air.paths, known.ues, air.blockage, plans, [n.load_dl for n in networks], [n.load_ul for n in networks], known.empty,
-        time_us=known.time_us,
+    states = LinkStates.of(
+        networks[0].channel.states(
+            air.paths, known.ues, air.blockage, plans, [n.load_dl for n in networks], [n.load_ul for n in networks], known.empty,
+            time_us=known.time_us,
+        )
     )  # fmt: skip
-    return tuple([n.deliver(known, p, s) for n, p, s in zip(networks, plans, states, strict=True)])
+    packets, now_us, dt_us = networks[0].packets, known.time_us, known.dt_us
+    for k, network in enumerate(networks):
+        network.meet(known, states, k)
+    if all([network.packets is packets for network in networks]):
+        return packets.deliver(now_us, dt_us, tuple([network.row for network in networks]), plans, states)
+    delivered: list[Delivered] = []
+    for k, network in enumerate(networks):
+        delivered += network.packets.deliver(now_us, dt_us, (network.row,), plans[k : k + 1], states[k : k + 1])
+    return tuple(delivered)

@@ -114,7 +114,8 @@ class PathFinder:
         needed : (U * T,) links that have to be found, all when absent. The others keep the paths that they had at the last call,
             wherever the UE has gone since: their vertices end, and lengths and phases hold, where it stood then. A link that
             was not there at the last call is found.
-        remember : whether the next call looks back to this one. A glance ahead, as a forecast takes, need not be remembered.
+        remember : whether the next call looks back to this one. A glance ahead, as a forecast takes, need not be remembered, and
+            then links that are not needed have no paths.
 
         Raises
         ------
@@ -145,7 +146,7 @@ class PathFinder:
         out: Any = find_kernel(
             ue, self._trp, self._aerial, self._ue_slant, p.size_m, v.cell_m, v.slot, v.start,
             v.sequence, v.bound, v.place, v.boxes, q.facet, q.affine, q.image_m, q.height_m, p.half_m,
-            self._material, self._solid, *self._limits, self._work, needed, *self._last,
+            self._material, self._solid, *self._limits, self._work, needed, not remember, *self._last,
         )  # fmt: skip
         if remember:
             self._last = out

@@ -351,13 +351,14 @@ def _cell(x, y, z, cell_m, slot):  # type: ignore[no-untyped-def]
 @nb.njit(cache=True, fastmath=False, error_model="numpy")
 def find_kernel(  # type: ignore[no-untyped-def]
     ue, trp, aerial, ue_slant, size, cell_m, slot, start, sequence, bound, place, boxes,
-    pairs, affine, image, height, half, material, solid, max_paths, reach, work, needed,
+    pairs, affine, image, height, half, material, solid, max_paths, reach, work, needed, glance,
     last_place, last_offset, last_order, last_vertex, last_length, last_transfer, last_amplitude, last_departure, last_arrival,
     last_facet,
 ):  # fmt: skip
     """Compute the arrays of Paths from ``offset`` on; see ``radio.paths`` and ``radio.visibility``.
 
-    Links (L,) that are not ``needed``, and those of UEs that have not moved, keep what ``last_*``, the last call's results, say.
+    Links (L,) that are not ``needed``, and those of UEs that have not moved, keep what ``last_*``, the last call's results, say;
+    at a ``glance`` those that are not needed have no paths.
     Ahead of the arrays comes ``place`` (L, 3), where the UE stood when the link's paths were found.
     """
     n_trp, n_ue = trp.shape[0], ue.shape[0]
@@ -389,13 +390,17 @@ def find_kernel(  # type: ignore[no-untyped-def]
             link = u * n_trp + t
             if link < run_end:
                 continue
+            if glance and not needed[link]:
+                offset[link] = n
+                continue
             if _kept(link, x, y, z, last_place, needed):
                 # Links in a row whose paths are those of last time are copied at once.
                 first = last_offset[link]
                 run_end = link
                 while run_end < n_trp * n_ue:
                     at = run_end // n_trp
-                    if not _kept(run_end, ue[at, 0], ue[at, 1], ue[at, 2], last_place, needed):
+                    absent = glance and not needed[run_end]
+                    if absent or not _kept(run_end, ue[at, 0], ue[at, 1], ue[at, 2], last_place, needed):
                         break
                     offset[run_end] = n + last_offset[run_end] - first
                     place_of[run_end] = last_place[run_end]
@@ -467,16 +472,8 @@ def find_kernel(  # type: ignore[no-untyped-def]
                 bounces = 0 if f < 0 else (1 if g < 0 else 2)
                 order[n], facet[n, 0], facet[n, 1] = bounces, f, g
                 vertex[n, 0, 0], vertex[n, 0, 1], vertex[n, 0, 2] = tx, ty, tz
-                vertex[n, 1, 0], vertex[n, 1, 1], vertex[n, 1, 2] = (
-                    work[o + LANES * 32],
-                    work[o + LANES * 33],
-                    work[o + LANES * 34],
-                )
-                vertex[n, 2, 0], vertex[n, 2, 1], vertex[n, 2, 2] = (
-                    work[o + LANES * 35],
-                    work[o + LANES * 36],
-                    work[o + LANES * 37],
-                )
+                for c in range(3):
+                    vertex[n, 1, c], vertex[n, 2, c] = work[o + LANES * (32 + c)], work[o + LANES * (35 + c)]
                 vertex[n, 3, 0], vertex[n, 3, 1], vertex[n, 3, 2] = x, y, z
                 length[n] = work[o]
                 transfer[n, 0, 0] = complex(work[o + LANES * 18], work[o + LANES * 19])

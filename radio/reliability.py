@@ -16,6 +16,14 @@ from radio.types import BoolArray, FloatArray
 
 _LOG2_E = 1.0 / math.log(2.0)
 
+NO_FAILURE_SEEN = -math.log(0.05)
+"""One-sided 95 % bound on the number of failures to expect where none was seen."""
+FEWEST_FAILURES = 0.1
+"""A mean time between failures is told only where this many are expected in the observed time: up to ten times that time. Beyond,
+what decides are states of the hall that a run as short as this need not have met."""
+SMALLEST_RATE = 1e-12
+"""Failures per message below which loss probabilities say nothing: a receiver's error floor, and losses that come together."""
+
 
 @njit(cache=True, fastmath=False)
 def block_error_scalar(snr: float, n_re: float, k_bits: float) -> float:
@@ -173,6 +181,31 @@ def iid_mtbf_s(loss: float, m: int, transfer_interval_us: int) -> float:
     if not 0.0 < loss < 1.0:
         raise ValueError(f"loss {loss} gives no finite time between failures; use a value between 0 and 1")
     return float(transfer_interval_us * 1e-6 / (loss**m * (1.0 - loss)))
+
+
+def mtbf_figure(interval_s: float, messages: float, rate: float, low: float, high: float) -> dict[str, float | None]:
+    """Mean time between failures and its 95 % interval [s], as far as the observed time and the loss probabilities carry it.
+
+    Parameters
+    ----------
+    interval_s : transfer interval [s].
+    messages : messages observed, of all devices.
+    rate, low, high : failures per message by their loss probabilities, and the ends of their 95 % interval.
+
+    Returns
+    -------
+    dict
+        ``value``: None where fewer than ``FEWEST_FAILURES`` are expected in the observed time. ``low``: never above a value, and
+        without one no more than what no failure in the observed time proves, observed time / 2.996. ``high``: longest time that
+        the risk in this run allows, None where that is below ``SMALLEST_RATE``.
+    """
+    known = rate * messages >= FEWEST_FAILURES
+    most = high if known else max(high, rate + NO_FAILURE_SEEN / messages)
+    return {
+        "value": interval_s / rate if known else None,
+        "low": interval_s / most,
+        "high": interval_s / low if low >= SMALLEST_RATE else None,
+    }
 
 
 def markov_unavailability(bad: float, bad_after_bad: float, m: int) -> float:

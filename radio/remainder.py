@@ -40,7 +40,7 @@ from radio.antennas import (
 from radio.config import CarrierConfig, RemainderConfig
 from radio.fields import SpatialField
 from radio.geometry import Hall
-from radio.types import SPEED_OF_LIGHT_MPS, FloatArray, IntArray, Paths, Ues
+from radio.types import SPEED_OF_LIGHT_MPS, BoolArray, FloatArray, IntArray, Paths, Ues
 
 RAYS = 16
 # Order of the rays' directions, and of which of them move, against their delays: coprime steps through the RAYS.
@@ -157,24 +157,24 @@ class Remainder:
         phase = -2.0 * np.pi * delay_s[None, :, :, None] * tone_hz[:, None, None, :]
         return np.stack([np.cos(phase), np.sin(phase)], axis=-1)
 
-    def mean_gain(self, paths: Paths, power: FloatArray, ues: Ues) -> tuple[FloatArray, IntArray]:
-        """Mean power gain of every link's remainder.
+    def mean_gain(self, paths: Paths, ues: Ues, needed: BoolArray) -> tuple[FloatArray, IntArray]:
+        """Mean power gain of the links' remainders.
 
         Parameters
         ----------
         paths, ues : paths and the UEs they were computed for.
-        power : (P,) the paths' power gains without bodies and antennas' patterns.
+        needed : (L,) links to look at.
 
         Returns
         -------
-        gain : (L, S) linear, both antennas included, the same for every beam.
+        gain : (L, S) linear, both antennas included, the same for every beam; 0 where the link is not needed.
         nlos : (L,) 1 where the link has no line of sight, else 0.
         """
         config = self._config
         out: tuple[FloatArray, IntArray] = mean_kernel(
-            paths.offset, paths.n_trp, paths.order, power, self._trp_position_m, ues.position_m, ues.heading_rad,
-            self._trp_axes, self._trp_power, self._wavelength_m, self._copolar,
-            self._trp_shape, self._ue_shape, self._ue_zenith_rad,
+            paths.offset, paths.n_trp, paths.order, paths.amplitude, needed,
+            self._trp_position_m, ues.position_m, ues.heading_rad, self._trp_axes, self._trp_power, self._wavelength_m,
+            self._copolar, self._trp_shape, self._ue_shape, self._ue_zenith_rad,
             self._field.at(ues.position_m), config.k_db, config.k_sigma_db, config.k_floor_db, self._of_path,
             self._size_m, self._boxes,
             self._ue.kind, self._ue.axes, self._ue.n_sectors,
@@ -279,7 +279,7 @@ def _in_a_box(place, size_m, boxes):  # type: ignore[no-untyped-def]
 
 @nb.njit(cache=True, fastmath=False, error_model="numpy")
 def mean_kernel(  # type: ignore[no-untyped-def]
-    offset, n_trp, order, power, trp_position, position, heading, trp_axes, trp_power, wavelength, copolar,
+    offset, n_trp, order, amplitude, needed, trp_position, position, heading, trp_axes, trp_power, wavelength, copolar,
     trp_shape, ue_shape, ue_zenith,
     normal, k_db, k_sigma_db, k_floor_db, of_path, size_m, boxes, ue_kind, ue_axes, n_sectors,
 ):  # fmt: skip
@@ -293,15 +293,16 @@ def mean_kernel(  # type: ignore[no-untyped-def]
         first, last = offset[link], offset[link + 1]
         if t == 0:
             lost = not of_path and _in_a_box(position[u], size_m, boxes)
-        if lost:
+        if lost or not needed[link]:
             continue
         straight, others = 0.0, 0.0
         for p in range(first, last):
+            power = amplitude[p].real * amplitude[p].real + amplitude[p].imag * amplitude[p].imag
             if order[p] == 0:
-                straight = power[p]
+                straight = power
                 nlos[link] = 0
             else:
-                others += power[p]
+                others += power
         x = position[u, 0] - trp_position[t, 0]
         y = position[u, 1] - trp_position[t, 1]
         z = position[u, 2] - trp_position[t, 2]

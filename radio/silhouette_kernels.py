@@ -3,7 +3,8 @@
 One owner and one leg is a pair. A pair's parts are projected along the ray (metres across it), the plane and the nearest edge are
 found, and only then the silhouette is turned and scaled to Fresnel units (u, v), with u across its nearest edge. There
 ``1 - j/2`` times the integral of ``exp(-j pi (u^2 + v^2) / 2)`` is summed over slabs of v: exact in u between the silhouette's
-edges by Fresnel integrals; along v by Filon's rule of two Gauss places a slab, whose weights carry the oscillation exactly.
+edges by Fresnel integrals; along v by Filon's rule of two Gauss places a slab, whose weights carry the oscillation exactly. With
+effort ``tick`` the slabs' place is taken by the integral round the outline, or by rows.
 """
 
 from __future__ import annotations
@@ -13,17 +14,21 @@ import math
 import numba as nb
 import numpy as np
 
+from radio.silhouette_outline import MAX_PAIRS, outline_field
 from radio.silhouette_parts import project, turn
 from radio.silhouette_rows import MAX_ROWS, integrate_rows
-from radio.silhouette_slabs import MAX_SLABS, QUICK_FROM, TAPER_END, TAPER_START, integrate
+from radio.silhouette_slabs import MAX_SLABS, integrate
 from radio.types import SHAPE_CAPSULE
 
 # Slabs reach this far along the edge while the nearest one stands within WINDOW_FROM; on the way to WINDOW_TO they shrink to
 # WINDOW_FAR and become coarse.
 WINDOW_NEAR, WINDOW_FAR = 80.0, 8.0
 WINDOW_FROM, WINDOW_TO = 1.5, 4.0
-# The quick integral takes its far rows where the nearest edge stands off by this [Fresnel units].
-ROWS_NEAR = 2.0
+# What an effort is: how far out edges start to fade, and are gone [Fresnel units]; from how far out on rows will do instead of
+# slabs (fine) or the outline (tick); paths weaker than which share of their link's strongest field are weak, which take rows
+# only; what share of the fade's distances weak paths have; and from how far out on far rows will do, and for weak paths.
+FINE_EFFORT = np.array([6.0, 9.0, np.inf, 0.0, 1.0, np.inf, np.inf])
+TICK_EFFORT = np.array([3.5, 5.0, -0.25, 10.0 ** (-10.0 / 20.0), 0.45, 2.0, 1.0])
 SMALLEST_FIELD = 1e-3
 WORST_FROM = 10.0 ** (-0.5 / 20.0)
 # An antenna inside a body is given this distance to the body's plane [m].
@@ -161,12 +166,12 @@ def _same_paths(offset, facet, last_offset, last_facet, link):  # type: ignore[n
 
 @nb.njit(cache=True, fastmath=False, error_model="numpy")
 def silhouette_kernel(  # type: ignore[no-untyped-def]
-    offset, n_trp, wavelength, path_order, vertex, ue_owner, shape, part,
-    order, first, name, parts, groups, sphere, cylinder, table,
-    strength, weak, grain, near_rows, far_rows, facet, needed, last_offset, last_facet, last_field, last_worst,
-    field_re, field_im, worst_owner, worst_part, worst_field,
+    offset, n_trp, wavelength, path_order, vertex, amplitude, ue_owner, shape, part,
+    order, first, name, parts, groups, sphere, cylinder, table, edge_table, effort, grain, rows,
+    facet, needed, last_offset, last_facet, last_field, last_loss, last_owner, last_part, last_db,
+    field, loss_db, worst_owner, worst_part, worst_db,
 ):  # fmt: skip
-    """Fill the complex factor, and the worst owner, its part and its factor's magnitude, of every path.
+    """Fill the complex factor and its loss, and the worst owner, its part and its loss, of every path.
 
     The cheap tests come first: owners' spheres against the leg, then their cylinders, then the projected parts' nearest edge.
     """
@@ -181,8 +186,10 @@ def silhouette_kernel(  # type: ignore[no-untyped-def]
     row_ends, row_parts = np.empty((2, most + 1, 2)), np.empty((2, most + 1, 2), np.int64)
     height, weight, edge = np.empty(MAX_ROWS), np.empty((2, MAX_ROWS)), np.empty((2, MAX_ROWS))
     count, merged = np.empty(MAX_ROWS, np.int64), np.empty((MAX_ROWS, most, 2))
+    corner, line = np.empty((most, 2 * MAX_PAIRS + 1, 2)), np.empty((most, MAX_PAIRS + 1, 4))
+    bound, open_low, open_high = np.empty((most, 4)), np.empty(most + 1), np.empty(most + 1)
     ray = np.empty(12)
-    taper_start, taper_end, quick_from = grain[TAPER_START], grain[TAPER_END], grain[QUICK_FROM]
+    quick_from, weak2, fine = effort[2], effort[3] * effort[3], effort[2] == np.inf
     owner_re, owner_im = np.empty(groups), np.empty(groups)
     owner_gap, owner_part = np.full(groups, np.inf), np.empty(groups, np.int64)
     touched = np.empty(groups, np.int64)
@@ -192,13 +199,18 @@ def silhouette_kernel(  # type: ignore[no-untyped-def]
         if not needed[link] and _same_paths(offset, facet, last_offset, last_facet, link):
             back = last_offset[link] - offset[link]
             for p in range(offset[link], offset[link + 1]):
-                field_re[p], field_im[p] = last_field[p + back].real, last_field[p + back].imag
-                worst_owner[p], worst_part[p] = np.int64(last_worst[0, p + back]), np.int64(last_worst[1, p + back])
-                worst_field[p] = last_worst[2, p + back]
+                field[p], loss_db[p] = last_field[p + back], last_loss[p + back]
+                worst_owner[p], worst_part[p], worst_db[p] = last_owner[p + back], last_part[p + back], last_db[p + back]
             continue
+        weak = 0.0
         for p in range(offset[link], offset[link + 1]):
             n_touched = 0
-            quick = strength[p] < weak * strength[offset[link]]
+            power = amplitude[p].real ** 2 + amplitude[p].imag ** 2
+            if p == offset[link]:
+                weak = weak2 * power
+            quick = power < weak
+            narrow = effort[4] if quick else 1.0
+            taper_start, taper_end = narrow * effort[0], narrow * effort[1]
             total = 0.0
             for k in range(path_order[p] + 1):
                 total += math.sqrt(
@@ -274,20 +286,26 @@ def silhouette_kernel(  # type: ignore[no-untyped-def]
                             x = min((off - WINDOW_FROM) / (WINDOW_TO - WINDOW_FROM), 1.0)
                             window = WINDOW_NEAR * (WINDOW_FAR / WINDOW_NEAR) ** x
                             coarse = x
-                        m = turn(n, flat, kind, scale, nx, ny, cut, ends)
+                        if quick or off > quick_from or fine:
+                            m = turn(n, flat, kind, scale, nx, ny, cut, ends)
                         if quick or off > quick_from:
-                            rows = near_rows if off < ROWS_NEAR else far_rows
-                            re, im = integrate_rows(n, cut, kind, rows, table, height, weight, edge, count, merged)
-                        else:
+                            sort = (2 if off < effort[6] else 3) if quick else (0 if off < effort[5] else 1)
+                            re, im = integrate_rows(n, cut, kind, rows[sort], table, height, weight, edge, count, merged)
+                            re, im = 1.0 + 0.5 * im, -0.5 * re
+                        elif fine:
                             re, im = integrate(
                                 n, cut, kind, ends, m, window, coarse, grain, table, border, active, row_ends, row_parts, stack
                             )
-                        fade = 0.5
+                            # 1 - j/2 (re + j im)
+                            re, im = 1.0 + 0.5 * im, -0.5 * re
+                        else:
+                            re, im = outline_field(
+                                n, flat, kind, scale, edge_table, corner, line, bound, active, open_low, open_high
+                            )
                         if off > taper_start:
                             x = (taper_end - off) / (taper_end - taper_start)
-                            fade = 0.5 * x * x * (3.0 - 2.0 * x)
-                        # 1 - j/2 (re + j im)
-                        re, im = 1.0 + fade * im, -fade * re
+                            fade = x * x * (3.0 - 2.0 * x)
+                            re, im = 1.0 + fade * (re - 1.0), fade * im
                         if owner_gap[g] == np.inf:
                             touched[n_touched] = g
                             n_touched += 1
@@ -298,6 +316,10 @@ def silhouette_kernel(  # type: ignore[no-untyped-def]
                             owner_gap[g] = gap
                             owner_part[g] = part[order[deepest]]
                 before += leg
+            if n_touched == 0:
+                field[p], loss_db[p] = 1.0, 0.0
+                worst_owner[p], worst_part[p], worst_db[p] = -1, -1, 0.0
+                continue
             through_re, through_im = 1.0, 0.0
             smallest, worst = WORST_FROM, -1
             for i in range(n_touched):
@@ -314,7 +336,8 @@ def silhouette_kernel(  # type: ignore[no-untyped-def]
                 if size <= smallest and (size < smallest or worst < 0):
                     smallest, worst = size, g
                 owner_gap[g] = np.inf
-            field_re[p], field_im[p] = through_re, through_im
+            field[p] = complex(through_re, through_im)
+            loss_db[p] = -10.0 * math.log10(through_re * through_re + through_im * through_im)
             worst_owner[p] = name[worst] if worst >= 0 else -1
             worst_part[p] = owner_part[worst] if worst >= 0 else -1
-            worst_field[p] = smallest if worst >= 0 else 1.0
+            worst_db[p] = -20.0 * math.log10(smallest) if worst >= 0 else 0.0

@@ -18,9 +18,8 @@ from radio.silhouette_slabs import GAUSS
 from radio.types import SHAPE_RECTANGLE
 
 # How far the slabs reach, how thick they are beside the ray, and which share of their distance farther out [Fresnel units]: where
-# the nearest edge is close to the ray, and where it is not.
-NEAR_ROWS = np.array([7.0, 0.3, 0.2])
-FAR_ROWS = np.array([4.5, 0.7, 0.3])
+# the nearest edge is close to the ray, and where it is not; and the same for weak paths.
+ROWS = np.array([[7.0, 0.3, 0.2], [4.5, 0.7, 0.3], [5.0, 0.6, 0.3], [4.5, 0.8, 0.35]])
 # Slabs fade out from this share of their reach on.
 _FADE_FROM = 0.55
 MAX_ROWS = 128

@@ -12,12 +12,10 @@ from radio.types import SHAPE_RECTANGLE
 
 # How fine slabs are: how thick beside the ray, and which share of their distance farther out [Fresnel units]; how near to each
 # other ends of parts share a border [Fresnel units]; by how much these three grow where only the nearest edge matters
-# (``coarse`` 1); how often a slab is halved where its two places see different edges; how far out edges start to fade, and are
-# gone; from how far out on the quick integral will do; and by how many times about pi an edge's own phase may turn within half a
-# slab before it is integrated with that phase.
-FINE = np.array([0.06, 0.03, 0.03, 0.08, 0.04, 0.02, 3.0, 6.0, 9.0, np.inf, 0.3, 0.005])
-MEDIUM = np.array([0.45, 0.25, 0.1, 0.3, 0.2, 0.1, 1.0, 3.5, 5.0, -0.5, 0.8, 0.03])
-TAPER_START, TAPER_END, QUICK_FROM, SWING, SPLIT_AREA = 7, 8, 9, 10, 11
+# (``coarse`` 1); how often a slab is halved where its two places see different edges; by how many times about pi an edge's own
+# phase may turn within half a slab before it is integrated with that phase.
+FINE = np.array([0.06, 0.03, 0.03, 0.08, 0.04, 0.02, 3.0, 0.3, 0.005])
+SWING, SPLIT_AREA = 7, 8
 # ... and only if that may matter by this area.
 SPLIT_GAP = 0.1
 GAUSS = 1.0 / math.sqrt(3.0)

@@ -6,8 +6,9 @@ S receive sectors of a UE, P paths, link ``l = u * T + t``. Gains and powers are
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -170,6 +171,47 @@ class LinkState:
     body_loss_db: FloatArray
     owner: IntArray
     part: IntArray
+
+
+class LinkStates(Sequence[LinkState]):
+    """The link states of K plans, side by side.
+
+    Parameters
+    ----------
+    levels : (K, 9, U, 2) the levels of :class:`LinkState` [dB], in its order.
+    whom : (K, 2, U, 2) owner and part.
+    """
+
+    __slots__ = ("levels", "whom")
+
+    def __init__(self, levels: FloatArray, whom: IntArray) -> None:
+        self.levels, self.whom = levels, whom
+
+    @classmethod
+    def of(cls, states: Sequence[LinkState]) -> LinkStates:
+        """Put states side by side; what is so already stays."""
+        if isinstance(states, cls):
+            return states
+        levels = [
+            (
+                s.sinr_dl_db, s.sinr_ul_db, s.clear_dl_db, s.clear_ul_db, s.quiet_dl_db, s.quiet_ul_db, s.shadow_dl_db,
+                s.shadow_ul_db, s.body_loss_db,
+            )
+            for s in states
+        ]  # fmt: skip
+        return cls(np.array(levels, dtype=np.float64), np.array([(s.owner, s.part) for s in states], dtype=np.int64))
+
+    def __len__(self) -> int:
+        return len(self.levels)
+
+    @overload
+    def __getitem__(self, index: int) -> LinkState: ...
+    @overload
+    def __getitem__(self, index: slice) -> LinkStates: ...
+    def __getitem__(self, index: int | slice) -> LinkState | LinkStates:
+        if isinstance(index, slice):
+            return LinkStates(self.levels[index], self.whom[index])
+        return LinkState(*self.levels[index], *self.whom[index])
 
 
 @dataclass(frozen=True, slots=True)

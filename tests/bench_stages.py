@@ -13,10 +13,10 @@ from factory.outages import DownTracker
 from factory.twin import Twin
 from factory.world import World
 from humans.crowd import Crowd
-from radio.delivery import Delivery
-from radio.kpi import KpiAccumulator
+from radio.foresight import Foresight
 from radio.links import Channel
 from radio.network import Ether, Network
+from radio.packets import Packets
 from robots.cobot import Cobots
 from robots.fleet import Fleet
 
@@ -39,6 +39,7 @@ STAGES: tuple[tuple[str, Any, str], ...] = (
     ("scene for the radio", Twin, "scene"),
     (FORECASTS[0], Twin, "_expected"),
     (FORECASTS[1], Ether, "take_forecast"),
+    (FORECASTS[1], Foresight, "cover"),
     ("paths", Channel, "paths"),
     ("bodies on paths", Channel, "blockage"),
     ("beam sweeps", Channel, "sweep"),
@@ -46,9 +47,8 @@ STAGES: tuple[tuple[str, Any, str], ...] = (
     ("networks: reports", Ether, "finish"),
     ("networks: plans", Network, "decide"),
     ("networks: state of the links", Channel, "states"),
-    ("networks: packets", Delivery, "deliver"),
-    ("networks: key figures", KpiAccumulator, "add"),
-    ("networks: key figures", DownTracker, "add"),
+    ("networks: packets and key figures", Packets, "deliver"),
+    ("networks: packets and key figures", DownTracker, "add"),
 )
 
 

@@ -15,7 +15,8 @@ identifier                       children
 ===============================  =====================================================================================
 
 For example ``nsu=urn:factory-twin:telemetry;s=Links/agv-07/SinrDownlink``. A number that does not exist (SINR without a serving
-beam, MTBF before the first failure) has status BadNoData; everything of a device that left the hall has BadNotConnected.
+beam, MTBF before a tenth of an outage is expected) has status BadNoData; everything of a device that left the hall has
+BadNotConnected.
 """
 
 from __future__ import annotations

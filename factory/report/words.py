@@ -134,12 +134,16 @@ def availability_cell(service: Mapping[str, Any]) -> Cell:
 
 
 def mtbf_cell(service: Mapping[str, Any]) -> Cell:
-    """Mean time between failures; without a failure the bound that the run supports, and the reason."""
+    """Mean time between failures; where the run is too short for one, the bounds that it supports, and the reason."""
     figure = service.get("mtbf_s")
     if not figure:
         return _unknown(service)
     if not _known(figure.get("value")):
-        return Cell("no failure seen", _lines(_interval(figure, duration), figure.get("reason")))
+        low, high = figure.get("low"), figure.get("high")
+        if not _known(low):
+            return _unknown(figure)
+        most = _known(high) and f"at most {duration(float(high))}"
+        return Cell(f"> {duration(float(low))}", _lines(most, figure.get("reason") or "all that a run of this length proves"))
     return Cell(duration(float(figure["value"])), _lines(_interval(figure, duration)))
 
 
@@ -185,9 +189,12 @@ def weakest_cell(services: Sequence[Mapping[str, Any]]) -> Cell:
 
 
 def shortest_cell(services: Sequence[Mapping[str, Any]]) -> Cell:
-    """Shortest mean time between failures of any service, and the service's name."""
-    known = [(float(s["mtbf_s"]["value"]), str(s["name"])) for s in services if _value(s, "mtbf_s")]
-    return Cell(duration(min(known)[0]), (min(known)[1],)) if known else Cell("no failure seen")
+    """Shortest mean time between failures of any service, or where none is known the least bound, and the service's name."""
+    for key, sign in (("value", ""), ("low", "> ")):
+        known = [(float(s["mtbf_s"][key]), str(s["name"])) for s in services if _known((s.get("mtbf_s") or {}).get(key))]
+        if known:
+            return Cell(f"{sign}{duration(min(known)[0])}", (min(known)[1],))
+    return Cell("not known")
 
 
 def _value(service: Mapping[str, Any], key: str) -> bool:

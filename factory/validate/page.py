@@ -37,8 +37,8 @@ than that both are bodies.""",
     "Silhouette against brute force": """\
 Walking people and AGVs in random links. The reference draws every outline point by point, cuts it into thin rows and fades
 nothing out; both share the plane on which a body is projected. Deeper shadows than 20 dB are left out: there a small
-difference of fields is a large one in dB. These are the errors of `effort: fine`. A run takes `effort: tick`, which places fewer
-slabs and rows: its errors are reported beside them.""",
+difference of fields is a large one in dB. These are the errors of `effort: fine`. A run takes `effort: tick`, which walks
+round polygons and takes fewer rows: its errors are reported beside them.""",
     "Blockage model B": """\
 Equations 7.6-22 to 7.6-29 beside a second implementation.""",
     "InF calibration layout": """\

@@ -14,7 +14,7 @@ import numpy as np
 from radio import nr
 from radio.config import RadioConfig
 from radio.policies.reports import Report
-from radio.types import FloatArray, LinkState, Plan
+from radio.types import FloatArray, Plan
 
 MIN_BFD_INTERVAL_MS = 2.0  # TS 38.213 clause 6: indications no more often than max(BFD-RS period, 2 ms)
 
@@ -32,7 +32,8 @@ class Observation:
     serving_occasions : beam failure detection occasions since the last observation.
     serving_dl_db, serving_ul_db : (U, 2) SINR of the legs then in use, NaN for an unused one [dB].
     load_dl, load_ul : (T,) share of symbols spent in the last tick.
-    forecast : predicted sweeps in order of time, None where nobody forecasts.
+    forecast : predicted sweeps in order of time, None where nobody forecasts. Of a link that their ``source`` has not covered
+        nothing is known yet: a policy asks for the links that it looks at.
     """
 
     time_us: int
@@ -79,13 +80,16 @@ class ServingMonitor:
         self.dl_db: FloatArray = np.full((n_ue, 2), np.nan)
         self.ul_db: FloatArray = np.full((n_ue, 2), np.nan)
 
-    def measure(self, time_us: int, dt_us: int, state: LinkState) -> None:
-        """Take what the occasions inside a tick show; the state is held over it. Call once per tick, after it is known."""
+    def measure(self, time_us: int, dt_us: int, sinr_dl_db: FloatArray, sinr_ul_db: FloatArray) -> None:
+        """Take what the occasions inside a tick show of the legs (U, 2), whose true SINR [dB] is held over it.
+
+        Call once per tick, after that is known.
+        """
         first = -(-time_us // self._period_us) * self._period_us
         self.occasions = max(0, -(-(time_us + dt_us - first) // self._period_us))
         if self.occasions:
             self.time_us = first + (self.occasions - 1) * self._period_us
-            self.dl_db, self.ul_db = state.sinr_dl_db, state.sinr_ul_db
+            self.dl_db, self.ul_db = sinr_dl_db, sinr_ul_db
 
     def observe(
         self,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 
 from radio.config import RadioConfig
 from radio.policies import kernels
 from radio.policies.base import Observation
 from radio.policies.reactive import ReactivePolicy
 from radio.policies.reports import Report
-from radio.types import Plan
+from radio.types import BoolArray, FloatArray, IntArray, Plan
 
 _HOLD_PERIODS = 2  # forecasts without risk before a prepared leg is given up
 
@@ -54,6 +55,10 @@ class HumanAwarePolicy(ReactivePolicy):
         now_us = observation.time_us
         report, _ = self._advance(observation)
         forecast = observation.forecast or ()
+        source = forecast[0].source if forecast else None
+        if source is not None and _uncovered(self._legs, source.covered):
+            source.cover(_links_of(self._legs, report.gain.shape[1]))
+            self._nearing_us = now_us
         if forecast is not self._forecast:
             self._forecast = forecast
             key = tuple([f.time_us for f in forecast])
@@ -70,9 +75,12 @@ class HumanAwarePolicy(ReactivePolicy):
 
     def _assess(self, coming: list[Report], report: Report, now_us: int) -> None:
         """Judge the risk of every serving pair by a new forecast, and choose second legs."""
-        floor = np.full(coming[0].gain.shape[:3], np.inf)
-        for f in coming:
-            kernels.lower_floor(floor, f.gain)
+        floor = _floor(coming)
+        if coming[0].source is not None:
+            _, risk = kernels.at_risk(self._legs, self._known, self._levels, report.gain, report.budget, floor, coming[0].budget)
+            # a second leg may be at any TRP
+            if risk.any() and coming[0].source.cover(risk.repeat(floor.shape[1])):
+                floor = _floor(coming)
         kernels.judge_risk(
             now_us, self._legs, self._known, self._timers, self._levels, report.gain, report.budget,
             floor, coming[0].budget, coming[0].gain,
@@ -103,3 +111,33 @@ class HumanAwarePolicy(ReactivePolicy):
             now_us, observation.serving_time_us, observation.serving_dl_db, observation.serving_ul_db, gain_db, bool(near),
             self._legs, self._known, self._levels, report.gain, report.budget,
         )  # fmt: skip
+
+
+def _floor(coming: list[Report]) -> FloatArray:
+    """Least gain over the horizon of every beam's best sector (U, T, B)."""
+    floor = np.full(coming[0].gain.shape[:3], np.inf)
+    for f in coming:
+        kernels.lower_floor(floor, f.gain)
+    return floor
+
+
+@njit(cache=True, fastmath=False)
+def _uncovered(legs: IntArray, covered: BoolArray) -> bool:
+    """Tell whether a forecast that covers links (U * T,) lacks one of the legs."""
+    n_trp = covered.size // legs.shape[1]
+    for u in range(legs.shape[1]):
+        t, second = legs[kernels.TRP, u], legs[kernels.SECOND_TRP, u]
+        if not covered[u * n_trp + t] or (second >= 0 and not covered[u * n_trp + second]):
+            return True
+    return False
+
+
+@njit(cache=True, fastmath=False)
+def _links_of(legs: IntArray, n_trp: int) -> BoolArray:
+    """Return the links (U * T,) of both legs."""
+    links = np.zeros(legs.shape[1] * n_trp, np.bool_)
+    for u in range(legs.shape[1]):
+        links[u * n_trp + legs[kernels.TRP, u]] = True
+        if legs[kernels.SECOND_TRP, u] >= 0:
+            links[u * n_trp + legs[kernels.SECOND_TRP, u]] = True
+    return links

@@ -351,19 +351,15 @@ def lower_floor(floor: FloatArray, gain: FloatArray) -> None:
 
 
 @njit(cache=True, fastmath=False)
-def judge_risk(
-    now_us: int, legs: IntArray, known: FloatArray, timers: IntArray, levels: FloatArray,
-    report_gain: FloatArray, report_budget: FloatArray, floor: FloatArray, budget: FloatArray, nearest_gain: FloatArray,
-) -> None:  # fmt: skip
-    """Judge the risk of every serving pair by a forecast, and choose second legs.
+def at_risk(
+    legs: IntArray, known: FloatArray, levels: FloatArray,
+    report_gain: FloatArray, report_budget: FloatArray, floor: FloatArray, budget: FloatArray,
+) -> tuple[FloatArray, BoolArray]:  # fmt: skip
+    """Return the lowest SINR of every serving pair over the horizon (U,) [dB], and whether it is at risk (U,).
 
-    Parameters
-    ----------
-    report_gain, report_budget : the latest report.
-    floor, budget : (U, T, B) least gain over the horizon of every beam's best sector, and the forecasts' link budget.
-    nearest_gain : (U, T, B, S) the forecast nearest in time.
+    Parameters as ``judge_risk``; of ``floor`` the serving TRPs' alone are looked at.
     """
-    n_ue, n_trp, n_beam = floor.shape
+    n_ue = floor.shape[0]
     lowest_db, risk = np.empty(n_ue), np.zeros(n_ue, np.bool_)
     hysteresis_db, margin_db, evm = levels[HYSTERESIS], levels[MARGIN], levels[EVM]
     for u in range(n_ue):
@@ -380,6 +376,26 @@ def judge_risk(
         drop_db = max(reported_dl_db - dl_db, reported_ul_db - ul_db)
         ease_db = hysteresis_db if legs[SECOND_TRP, u] >= 0 else 0.0
         risk[u] = lowest_db[u] < levels[RISK] + ease_db or drop_db > margin_db - ease_db
+    return lowest_db, risk
+
+
+@njit(cache=True, fastmath=False)
+def judge_risk(
+    now_us: int, legs: IntArray, known: FloatArray, timers: IntArray, levels: FloatArray,
+    report_gain: FloatArray, report_budget: FloatArray, floor: FloatArray, budget: FloatArray, nearest_gain: FloatArray,
+) -> None:  # fmt: skip
+    """Judge the risk of every serving pair by a forecast, and choose second legs.
+
+    Parameters
+    ----------
+    report_gain, report_budget : the latest report.
+    floor, budget : (U, T, B) least gain over the horizon of every beam's best sector, and the forecasts' link budget.
+    nearest_gain : (U, T, B, S) the forecast nearest in time.
+    """
+    n_ue, n_trp, n_beam = floor.shape
+    hysteresis_db = levels[HYSTERESIS]
+    lowest_db, risk = at_risk(legs, known, levels, report_gain, report_budget, floor, budget)
+    for u in range(n_ue):
         if risk[u]:
             legs[RISK_UNTIL, u] = now_us + timers[HOLD]
     if not risk.any():

@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
 from radio.config import RadioConfig
 from radio.policies import kernels
-from radio.types import FloatArray, IntArray, Sweep
+from radio.types import BoolArray, FloatArray, IntArray, Sweep
 
 _THERMAL_DBM_PER_HZ = 10.0 * math.log10(1.380649e-23 * 290.0 * 1e3)
 
@@ -35,6 +36,21 @@ class Best:
     sector: IntArray
 
 
+class Source(Protocol):
+    """Where the gains of a forecast come from, link by link.
+
+    Attributes
+    ----------
+    covered : (U * T,) links that are worked out.
+    """
+
+    covered: BoolArray
+
+    def cover(self, links: BoolArray) -> bool:
+        """Work out links (U * T,), as far as they are not covered; return whether there were any."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """A beam sweep as the network knows it: SNR of every beam pair, without interference, before the EVM ceiling.
@@ -46,12 +62,14 @@ class Report:
     budget : (3, T) what makes an SNR of a gain: downlink SNR at unit gain [dB], how far the uplink is above the downlink [dB],
         and the resolution [dB] that the downlink is rounded to, 0 for none.
     found : what ``best`` answers, where it is known already.
+    source : of a forecast, what works out further links: those that it has not covered have no gain. None where all have.
     """
 
     time_us: int
     gain: FloatArray
     budget: FloatArray
     found: Best | None = field(default=None, repr=False, compare=False)
+    source: Source | None = field(default=None, repr=False, compare=False)
 
     @property
     def snr_dl_db(self) -> FloatArray:
@@ -64,6 +82,11 @@ class Report:
         """(U, T, B, S) uplink SNR [dB]; the channel is reciprocal, so it differs by powers and noise figures alone."""
         snr_db: FloatArray = self.snr_dl_db + self.budget[kernels.UL_OVER_DL][:, None, None]
         return snr_db
+
+    def add(self, gain: FloatArray) -> None:
+        """Take in further links' gains, 0 elsewhere; for a forecast's source."""
+        np.add(self.gain, gain, out=self.gain)
+        object.__setattr__(self, "found", None)
 
     def best(self) -> Best:
         """Return the best pair of every link, found at the first call; every policy asks for it."""

@@ -4,9 +4,16 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from radio.types import LinkState, Sweep
+from radio.types import Blockers, LinkState, Sweep, Ues
 
 N_BEAM, N_SECTOR = 8, 2
+
+
+def nobody(n_ue):
+    """Devices and bodies of a scene, for a channel that looks at neither."""
+    none, index = np.zeros((0, 3)), np.zeros(0, np.int64)
+    ues = Ues(np.zeros((n_ue, 3)), np.zeros(n_ue), np.full(n_ue, -1))
+    return ues, Blockers(none, none, np.zeros((0, 2)), np.zeros(0), index, index, index)
 
 
 class SomeBlockage:
@@ -39,12 +46,15 @@ class FabricatedChannel:
     def blockage(self, paths, blockers, ues, needed=None):
         return SomeBlockage
 
-    def sweep(self, paths, ues, loss, time_us):
-        """Sweep of a time, with its bodies unless ``loss`` is None."""
+    def sweep(self, paths, ues, loss, time_us, needed=None):
+        """Sweep of a time, with its bodies unless ``loss`` is None; 0 where it is not needed."""
         snr_db = self.clear_db(time_us)
         if loss is not None:
             snr_db = snr_db - self.body_db(time_us)[:, :, None, None]
-        return Sweep(time_us, 10.0 ** ((snr_db - 100.0) / 10.0))
+        gain = 10.0 ** ((snr_db - 100.0) / 10.0)
+        if needed is not None:
+            gain[~needed.reshape(gain.shape[:2])] = 0.0
+        return Sweep(time_us, gain)
 
     def states(self, paths, ues, blockage, plans, load_dl, load_ul, empty, *, time_us):
         return tuple(self.state(p, dl, ul, time_us) for p, dl, ul in zip(plans, load_dl, load_ul, strict=True))

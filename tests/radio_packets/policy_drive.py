@@ -50,7 +50,8 @@ def drive(name, config, snr_at, ticks, survey=None, forecast_at=None):
         snr = snr_at(now)
         if reports.due(now, DT_US):
             reports.add(sweep_of(config, snr, now))
-        monitor.measure(now, DT_US, state_of(plan, snr))
+        state = state_of(plan, snr)
+        monitor.measure(now, DT_US, state.sinr_dl_db, state.sinr_ul_db)
     return plans
 
 

@@ -9,7 +9,7 @@ from packet_scene import CLASSES, DT_US, make_plan, make_state, radio_config
 from radio.config import ServiceConfig
 from radio.delivery import Cause, Delivered, Delivery
 from radio.kpi import KpiAccumulator
-from radio.reliability import iid_mtbf_s, service_down, service_down_probability
+from radio.reliability import iid_mtbf_s, mtbf_figure, service_down, service_down_probability
 from radio.traffic import build_traffic
 
 SERVICES = (
@@ -138,6 +138,39 @@ def test_a_single_episode_cannot_show_that_a_target_is_met():
     control = kpis.result(1000.0)["services"][0]
     assert control["unavailability"]["value"] < 2e-9
     assert control["unavailability"]["high"] >= 2.99 / 100_000
+
+
+@pytest.mark.parametrize(("loss", "told"), [(0.02, True), (1e-3, False), (1e-5, False), (1e-110, False)])
+def test_a_time_between_failures_far_beyond_the_run_is_only_bounded(loss, told):
+    """480 s of four devices: expected outages are 19 at a loss of 2 %, 0.05 at 0.1 %."""
+    kpis = KpiAccumulator(make_traffic(), 1)
+    for s in range(4):
+        feed(kpis, np.full(12_000, loss), np.random.default_rng(7), s)
+    control = kpis.result(120.0)["services"][0]
+    mtbf = control["mtbf_s"]
+    # The first message of each stream has no loss before it.
+    assert control["expected_outages"] == pytest.approx(4 * 11_999 * loss**2 * (1 - loss), rel=2e-3)
+    assert (mtbf["value"] is not None) == told
+    assert kpis.running()[0].mtbf_s == (pytest.approx(mtbf["value"]) if told else None)
+    if told:
+        assert mtbf["low"] <= mtbf["value"] <= mtbf["high"]
+        assert mtbf["value"] == pytest.approx(iid_mtbf_s(loss, 2, 10_000), rel=1e-3)
+        return
+    assert "10 times the observed time" in control["reason"]
+    assert mtbf["low"] == pytest.approx(480 / (2.996 + control["expected_outages"]), rel=1e-3)
+    # A loss of 0.1 % is a risk that was met; one of 1e-110 is nothing that loss probabilities can tell.
+    assert (mtbf["high"] is None) == (loss**2 < 1e-12)
+    assert control["target"]["mtbf_met"] is True  # 10 s are asked
+    json.dumps(control, allow_nan=False)
+
+
+def test_risk_that_was_met_misses_a_target_though_no_mean_is_told():
+    figure = mtbf_figure(0.01, 48_000, 1e-8, 0.8e-8, 1.2e-8)
+    assert figure == {"value": None, "low": pytest.approx(0.01 / (1e-8 + 2.995732 / 48_000)), "high": pytest.approx(1.25e6)}
+    assert mtbf_figure(0.01, 48_000, 0.0, 0.0, 0.0) == {"value": None, "low": pytest.approx(160.228, rel=1e-4), "high": None}
+    edge = mtbf_figure(0.01, 1000, 1e-4, 1e-5, 2e-4)
+    assert edge["value"] == pytest.approx(100.0)
+    assert edge["low"] == pytest.approx(50.0)
 
 
 def test_targets_are_met_missed_or_open():

@@ -4,7 +4,7 @@ import hashlib
 
 import numpy as np
 import pytest
-from fabricated_air import FabricatedChannel
+from fabricated_air import FabricatedChannel, nobody
 from packet_scene import CLASSES, DT_US, radio_config
 
 from radio.network import Ether, Network
@@ -26,7 +26,7 @@ def runs():
     for k in range(TICKS):
         now = k * DT_US
         if ether.forecast_due(now):
-            ether.take_forecast([(now + h, None, None) for h in (100_000, 250_000, 500_000)])
+            ether.take_forecast([(now + h, *nobody(len(CLASSES))) for h in (100_000, 250_000, 500_000)])
         known = ether.begin(now, DT_US, None)
         air = ether.finish(known, None, [network.decide(known) for network in networks])
         for i, network in enumerate(networks):

@@ -90,7 +90,8 @@ def test_observation_is_left_alone_and_plans_share_nothing(name):
         plans.append(policy.plan(observation))
         for a, b in zip(arrays, before, strict=True):
             np.testing.assert_array_equal(a, b)
-        monitor.measure(now, DT_US, state_of(plans[-1], snr_at(now)))
+        state = state_of(plans[-1], snr_at(now))
+        monitor.measure(now, DT_US, state.sinr_dl_db, state.sinr_ul_db)
     kept = plans[-1].trp.copy()
     for plan in plans[:-1]:
         if plan is plans[-1]:
@@ -161,7 +162,8 @@ def test_failure_detection_occasions(period_ms, counts):
     plan = drive("static", config, lambda t: world({0: 20.0}), 1)[0]
     seen = []
     for k in range(4):
-        monitor.measure(k * DT_US, DT_US, state_of(plan, world({0: 20.0})))
+        state = state_of(plan, world({0: 20.0}))
+        monitor.measure(k * DT_US, DT_US, state.sinr_dl_db, state.sinr_ul_db)
         seen.append(monitor.occasions)
     assert seen == counts
 

@@ -162,3 +162,31 @@ def test_states_that_are_not_worked_out_again_are_what_they_would_be():
         bare = channel.state(paths, ues, none, plan, zero, zero)
         np.testing.assert_array_equal(getattr(bare, clear), getattr(bare, f"sinr_{way}_db"))
         np.testing.assert_allclose(getattr(alone, clear), getattr(bare, clear), rtol=0, atol=1e-9)
+
+
+def test_a_glance_at_some_links_sees_of_these_what_a_glance_at_all_sees():
+    rng = np.random.default_rng(6)
+    hall, config, n_ue = assembly_hall(), radio_config(), 6
+    channel = Channel(config, hall)
+    place, heading = free_points(rng, hall, n_ue, 0.5, 1.6), rng.uniform(-np.pi, np.pi, n_ue)
+    now = Ues(place, heading, np.full(n_ue, -1))
+    bodies, later_bodies = random_blockers(rng, 40), random_blockers(rng, 40)
+    channel.blockage(channel.paths(now), bodies, now)
+    moved = place.copy()
+    moved[2:] += np.array([0.4, 0.1, 0.0])  # two stand still
+    later = Ues(moved, heading + 0.2, np.full(n_ue, -1))
+    whole = channel.paths(later, remember=False)
+    lost = channel.blockage(whole, later_bodies, later)
+    sweep = channel.sweep(whole, later, lost.loss_db, 500_000)
+    needed = rng.random(4 * n_ue) < 0.4
+    glance = channel.paths(later, needed, remember=False)
+    part = channel.blockage(glance, later_bodies, later, needed)
+    gain = channel.sweep(glance, later, part.loss_db, 500_000, needed).gain.reshape(4 * n_ue, -1)
+    np.testing.assert_array_equal(np.diff(glance.offset), np.where(needed, np.diff(whole.offset), 0))
+    kept = np.repeat(needed, np.diff(whole.offset))
+    for name in ("order", "vertex_m", "length_m", "transfer", "amplitude", "departure", "arrival", "facet"):
+        np.testing.assert_array_equal(getattr(glance, name), getattr(whole, name)[kept])
+    np.testing.assert_array_equal(part.field, lost.field[kept])
+    np.testing.assert_array_equal(gain[needed], sweep.gain.reshape(4 * n_ue, -1)[needed])
+    assert (gain[~needed] == 0.0).all()
+    assert (gain[needed] > 0.0).any()

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 from body_scenes import FOREARM_RIGHT, HEAD, WALKER, bent, random_agv, random_cobot, random_walker, walker
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from radio_scenes import blockers, join, line_of_sight, person
 
@@ -141,6 +141,8 @@ def test_the_effort_of_a_tick_stays_near_the_fine_one(frequency_ghz):
 @settings(deadline=None, max_examples=60, derandomize=True)
 @given(st.floats(-3.2, 3.2), st.floats(0.3, 9.7), st.floats(-0.5, 0.5), st.floats(-3.2, 3.2))
 def test_turning_the_whole_scene_changes_nothing(turn, along, across, heading):
+    assume(abs(across) > 1e-6)  # with a ray through the head's middle, rounding says which edge is nearest
+
     def scene(angle: float) -> complex:
         c, s = math.cos(angle), math.sin(angle)
         ends = [(20 + x * c, 20 + x * s, z) for x, z in ((0.0, 2.0), (10.0, 1.0))]

@@ -100,9 +100,24 @@ def test_targets_are_met_missed_or_open() -> None:
     assert words.target_sentence([]) == "No service has a target."
 
 
+def test_shortest_time_between_failures_is_a_bound_where_none_is_known() -> None:
+    short, long = ({"name": n, "mtbf_s": {"value": None, "low": low, "high": None}} for n, low in (("a", 60.0), ("b", 7200.0)))
+    assert plain(words.shortest_cell([long, short]).text) == "> 60 s"
+    known = {"name": "c", "mtbf_s": {"value": 240.0, "low": 90.0, "high": 600.0}}
+    cell = words.shortest_cell([short, known, long])
+    assert (plain(cell.text), cell.small) == ("4 min", ("c",))
+    assert words.shortest_cell([{"name": "d", "reason": "no device"}]).text == "not known"
+
+
 def test_cells_show_a_bound_where_there_is_no_value() -> None:
     cell = words.mtbf_cell({"mtbf_s": {"value": None, "low": 7200.0, "high": None, "reason": "no failure"}})
-    assert (cell.text, [plain(s) for s in cell.small]) == ("no failure seen", ["at least 2 h", "no failure"])
+    assert (plain(cell.text), [plain(s) for s in cell.small]) == ("> 2 h", ["no failure"])
+    both = words.mtbf_cell({"mtbf_s": {"value": None, "low": 600.0, "high": 4.0e7}})
+    assert (plain(both.text), [plain(s) for s in both.small]) == (
+        "> 10 min",
+        ["at most 463 days", "all that a run of this length proves"],
+    )
+    assert words.mtbf_cell({"mtbf_s": {"value": None, "low": None, "high": None}}).text == "not known"
     assert words.mtbf_cell({"reason": "no device"}) == words.Cell("not known", ("no device",))
     assert words.ratio_cell({"packet_error_ratio": {"value": 0.0, "low": 0.0, "high": 2e-5}}).text == "none seen"
     assert words.availability_cell({"availability": {"value": math.nan}}).text == "not known"

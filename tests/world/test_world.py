@@ -1,9 +1,12 @@
 """The Bullet world: repeatable, apart from other worlds, and right about who touches and hides whom."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from world_scenes import HALL_M, READY_RAD, people, spec
 
+from factory.bullet import pybullet
 from factory.world import HIT_AGV, HIT_BOX, HIT_COBOT, HIT_HALL, HIT_NONE, HIT_PERSON, LINK_RADIUS_M, World
 
 AGV_AT = np.array([[8.0, 3.0]])
@@ -112,6 +115,29 @@ def test_an_arm_needs_time_to_follow(world):
     world.step(AGV_AT, FLAT, FLAT, target[None])
     after_one_step = np.abs(world.cobot_joint_position()[0] - target)
     assert after_one_step.max() > np.radians(10)  # joint dynamics, not a jump
+
+
+def work(n_arm: int, steps: int, iterate: bool) -> np.ndarray:
+    """Return the joints (steps, m, 7) of arms that work, by elimination as the world does or by Bullet's iterations."""
+    far = spec(people(np.array([[4.0, 4.0]])), cobots=n_arm)
+    made = World(replace(far, cobot_position_m=far.cobot_position_m * np.array([1.5, 1.0, 1.0])))
+    if iterate:
+        pybullet.setPhysicsEngineParameter(
+            constraintSolverType=pybullet.CONSTRAINT_SOLVER_LCP_SI, numSolverIterations=400, physicsClientId=made._motion
+        )
+    made.place_arms(swing(0, n_arm))
+    joints = []
+    for k in range(steps):
+        made.step(AGV_AT, FLAT, FLAT, swing(k, n_arm))
+        joints.append(made.cobot_joint_position())
+    made.close()
+    return np.array(joints)
+
+
+def test_elimination_moves_the_arms_as_iteration_does():
+    eliminated, iterated = work(2, 400, False), work(2, 400, True)
+    assert not np.array_equal(eliminated, iterated)
+    assert np.abs(eliminated - iterated).max() < 1e-4
 
 
 def test_link_capsules_form_a_chain_from_the_base(world):

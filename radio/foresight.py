@@ -1,0 +1,70 @@
+"""Sweeps that a network can expect, worked out for the links that somebody looks at.
+
+A forecast is asked for the legs in use, and for all TRPs of the devices whose legs are at risk. What is forecast of a link
+depends on the predicted scenes alone, so asking later gives what asking at once would have given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
+from radio.policies.reports import LinkBudget, Report
+from radio.types import Blockers, BoolArray, Sweep, Ues
+
+if TYPE_CHECKING:
+    from radio.links import Channel
+
+Scene: TypeAlias = tuple[int, Ues, Blockers]
+"""A predicted scene: its time [us], devices and bodies."""
+
+
+class Foresight:
+    """Predicted sweeps of some scenes.
+
+    Parameters
+    ----------
+    channel : channel of the hall.
+    budget : turns sweeps into reports.
+    scenes : predicted scenes in order of time.
+    links : (U * T,) links to begin with.
+
+    Attributes
+    ----------
+    covered : (U * T,) links that are worked out.
+    reports : the predicted sweeps; links that are not covered have no gain.
+    """
+
+    def __init__(self, channel: Channel, budget: LinkBudget, scenes: Sequence[Scene], links: BoolArray) -> None:
+        self._channel = channel
+        # Copied, for devices and bodies move on before the last link is asked for.
+        self._scenes = [(time_us, _copied_ues(ues), _copied_blockers(blockers)) for time_us, ues, blockers in scenes]
+        self.covered: BoolArray = links.copy()
+        first = [budget.report(self._sweep(scene, links)) for scene in self._scenes]
+        self.reports = tuple([Report(r.time_us, r.gain, r.budget, source=self) for r in first])
+
+    def cover(self, links: BoolArray) -> bool:
+        """Work out links (U * T,), as far as they are not covered; return whether there were any."""
+        missing = links & ~self.covered
+        if not missing.any():
+            return False
+        for scene, report in zip(self._scenes, self.reports, strict=True):
+            report.add(self._sweep(scene, missing).gain)
+        self.covered |= missing
+        return True
+
+    def _sweep(self, scene: Scene, links: BoolArray) -> Sweep:
+        time_us, ues, blockers = scene
+        paths = self._channel.paths(ues, links, remember=False)
+        loss_db = self._channel.blockage(paths, blockers, ues, links).loss_db
+        return self._channel.sweep(paths, ues, loss_db, time_us, links)
+
+
+def _copied_ues(ues: Ues) -> Ues:
+    return Ues(ues.position_m.copy(), ues.heading_rad.copy(), ues.owner.copy())
+
+
+def _copied_blockers(b: Blockers) -> Blockers:
+    return Blockers(
+        b.start_m.copy(), b.end_m.copy(), b.half_width_m.copy(), b.yaw_rad.copy(), b.shape.copy(), b.owner.copy(), b.part.copy()
+    )

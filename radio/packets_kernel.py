@@ -1,0 +1,43 @@
+"""Compiled inside of `radio.packets`: one tick of every policy, delivered and counted in one call."""
+
+from __future__ import annotations
+
+from numba import njit
+
+from radio.delivery_kernel import run_tick
+from radio.delivery_symbols import BusyArray
+from radio.kpi_kernels import accumulate
+from radio.types import BoolArray, FloatArray, IntArray
+
+
+@njit(cache=True, fastmath=False)
+def run_all(
+    time_us: int, dt_us: int, rows: IntArray, legs: IntArray, usable: BoolArray, repetitions: IntArray, plan_db: FloatArray,
+    levels: FloatArray, whom: IntArray, finished: IntArray,
+    seed: int, numbers: FloatArray, grid_i: IntArray, grid_f: FloatArray, mcs_symbols: IntArray, required_db: FloatArray,
+    video_required_db: FloatArray, efficiency: FloatArray, available: IntArray,
+    streams: IntArray, used: BusyArray, queue_i: IntArray, queue_f: FloatArray, n_queue: IntArray, scratch: IntArray,
+    result_i: IntArray, result_f: FloatArray, result_ok: BoolArray, spent: IntArray, load: FloatArray,
+    service: IntArray, survival: IntArray, history: FloatArray, seen: IntArray, units: FloatArray, latency: IntArray,
+    causes: IntArray, load_sum: FloatArray, last_leg: IntArray, counts: IntArray, block_us: IntArray,
+) -> None:  # fmt: skip
+    """Run `radio.delivery_kernel.run_tick` and `radio.kpi_kernels.accumulate`, whose parameters these are, for some policies.
+
+    Parameters
+    ----------
+    rows : (K,) rows of the tables, which have a leading axis of P policies, and of their plans: ``legs`` (P, 2, U, 2),
+        ``usable`` (P, U, 2), ``repetitions`` (P, U), ``plan_db`` (P, 2, U).
+    levels, whom : (K, ...) states of the legs, see `radio.types.LinkStates`.
+    finished : (P,) written, messages that each policy finished.
+    """
+    for k in range(rows.size):
+        p = rows[k]
+        n_queue[p], finished[p] = run_tick(
+            time_us, dt_us, seed, numbers, streams[p], grid_i, grid_f, mcs_symbols, required_db, video_required_db, efficiency,
+            legs[p], usable[p], repetitions[p], plan_db[p], levels[k], whom[k], used, available,
+            queue_i[p], queue_f[p], n_queue[p], scratch, result_i[p], result_f[p], result_ok[p], spent[p], load[p],
+        )  # fmt: skip
+        accumulate(
+            result_i[p], result_f[p], result_ok[p], finished[p], spent[p], available, legs[p], service, survival,
+            history[p], seen[p], units[p], latency[p], causes[p], load_sum[p], last_leg[p], counts[p], block_us[p],
+        )  # fmt: skip
