@@ -1,8 +1,9 @@
 """How far silhouettes are ahead of NumPy and SciPy on a hall full of people: ``python -m tests.bench_bodies``.
 
-36,000 legs, 200 people of twelve capsules; CPU seconds of one thread. The NumPy references look at a random share of the legs,
-and their time is scaled up by it; both cull by bounding spheres first. The reference for unions is the oracle of the tests: exact
-rather than fast, NumPy in a pair and a Python loop over pairs. The one per capsule is all NumPy, but wrong by overlaps.
+36,000 legs, 200 people of twelve capsules; CPU seconds of one thread. Both references compute the union of a body's capsules, as
+the kernels do, and leave out the same pairs. ``radio.silhouette_vectorised`` takes all pairs at once, with the algorithm and the
+accuracy of each of the kernels' efforts, so it shows what compilation brings. ``radio.silhouette_oracle`` draws outlines point by
+point, in a Python loop over pairs: it is exact rather than fast, and all errors are told against it.
 """
 
 from __future__ import annotations
@@ -12,16 +13,17 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.special import fresnel
 
-from radio.blockage import blockage_db
+from radio.blockage import Effort, blockage_db
 from radio.silhouette_oracle import leg_field
+from radio.silhouette_vectorised import FINE, TICK, Accuracy, Legs, leg_fields, pairs_in_reach
 from radio.types import SHAPE_CAPSULE, Blockers, FloatArray, IntArray, Paths
 
 LEGS, PEOPLE = 36_000, 200
 WAVELENGTH_M = 0.299792458 / 28.0
-TAPER_END = 6.0
+# Pairs that the oracle looks at, its rows for that [Fresnel units], and the deepest loss of which errors are told [dB].
+ORACLE_PAIRS, ORACLE_ROW, DEEPEST_DB = 400, 0.02, 20.0
+FINE_SHARE = 0.05  # of the legs, for the vectorised reference at the accuracy of effort fine
 
 # A person of 1.70 m in mid-stride who faces +x: ends and radius of twelve capsules [m].
 _BODY = np.array(
@@ -85,122 +87,108 @@ def straight_legs(rng: np.random.Generator, legs: int) -> Paths:
     )
 
 
-def _near_pairs(start: FloatArray, end: FloatArray, bodies: Blockers, people: int) -> tuple[IntArray, IntArray]:
-    """Legs and people whose bounding sphere comes within the taper's end of the leg."""
-    points = np.concatenate((bodies.start_m, bodies.end_m)).reshape(2, people, -1, 3)
-    middle = 0.5 * (points.min(axis=(0, 2)) + points.max(axis=(0, 2)))
-    radius = (np.linalg.norm(points - middle[:, None], axis=3) + bodies.half_width_m[:, 0].reshape(people, -1)).max(axis=(0, 2))
-    legs, who = [], []
-    for first in range(0, len(start), 500):  # in pieces that stay in the cache
-        a, way = start[first : first + 500], (end - start)[first : first + 500]
-        length = np.linalg.norm(way, axis=1)
-        unit = way / length[:, None]
-        rise = middle[None] - a[:, None]
-        s = np.einsum("lpc,lc->lp", rise, unit)
-        beyond = s - np.clip(s, 0.0, length[:, None])
-        reach = radius[None] + TAPER_END * np.sqrt(WAVELENGTH_M * length / 8.0)[:, None]
-        i, j = np.nonzero((rise**2).sum(axis=2) - s**2 + beyond**2 < reach**2)
-        legs.append(i + first)
-        who.append(j)
-    return np.concatenate(legs), np.concatenate(who)
-
-
-def union_fields(start: FloatArray, end: FloatArray, bodies: Blockers, people: int) -> NDArray[np.complex128]:
-    """Factor of every leg by the oracle: outlines, thin rows, merged intervals, SciPy's Fresnel integrals."""
-    field = np.ones(len(start), np.complex128)
-    each = len(bodies.owner) // people
-    for leg, person in zip(*_near_pairs(start, end, bodies, people), strict=True):
-        body = slice(person * each, (person + 1) * each)
-        one = Blockers(*(getattr(bodies, name)[body] for name in Blockers.__slots__))
-        length = float(np.linalg.norm(end[leg] - start[leg]))
-        field[leg] *= leg_field(one, int(person), start[leg], end[leg], 0.0, length, WAVELENGTH_M, 0.1)
-    return field
-
-
-def capsule_fields(start: FloatArray, end: FloatArray, bodies: Blockers, people: int) -> NDArray[np.complex128]:
-    """Factor of every leg by one flat rectangle per capsule, terms of a person added, so that overlaps count twice."""
-    leg, person = _near_pairs(start, end, bodies, people)
-    shadow = np.zeros(len(leg), np.complex128)
-    way = end - start
-    length = np.linalg.norm(way, axis=1)
-    unit = way / length[:, None]
-    flat = np.stack((-unit[:, 1], unit[:, 0], np.zeros(len(unit))), axis=1)
-    flat /= np.linalg.norm(flat, axis=1)[:, None]
-    up = np.cross(unit, flat)
-    each = len(bodies.owner) // people
-    for first in range(0, len(leg), 500):
-        i, who = leg[first : first + 500], person[first : first + 500]
-        k = who[:, None] * each + np.arange(each)
-        middle = 0.5 * (bodies.start_m[k] + bodies.end_m[k]) - start[i][:, None]
-        axis = 0.5 * (bodies.end_m[k] - bodies.start_m[k])
-        s = np.einsum("npc,nc->np", middle, unit[i])
-        on_leg = (s > 0.0) & (s < length[i][:, None])
-        d1 = np.clip(s, 0.01, length[i][:, None] - 0.01)
-        scale = np.sqrt(2.0 * length[i][:, None] / (WAVELENGTH_M * d1 * (length[i][:, None] - d1)))
-        x, y = np.einsum("npc,nc->np", middle, flat[i]), np.einsum("npc,nc->np", middle, up[i])
-        hx, hy = np.einsum("npc,nc->np", axis, flat[i]), np.einsum("npc,nc->np", axis, up[i])
-        long = np.maximum(np.hypot(hx, hy), 1e-9)
-        across, along = (x * hy - y * hx) / long, (x * hx + y * hy) / long
-        radius = bodies.half_width_m[k, 0]
-        views = []
-        for place, half in ((across, radius), (along, radius + long)):
-            high_s, high_c = fresnel(scale * (place + half))
-            low_s, low_c = fresnel(scale * (place - half))
-            views.append((high_c - low_c) - 1j * (high_s - low_s))
-        shadow[first : first + 500] = np.where(on_leg, views[0] * views[1], 0.0).sum(axis=1)
-    field = np.ones(len(start), np.complex128)
-    np.multiply.at(field, leg, 1.0 - 0.5j * shadow)
-    return field
-
-
-def _cpu_s(function: Callable[[], object], repeats: int) -> float:
-    """Least CPU time of a call [s]."""
-    best = math.inf
-    for _ in range(repeats):
-        start = time.process_time()
-        function()
-        best = min(best, time.process_time() - start)
-    return best
-
-
-def bodies_ratios(legs: int = LEGS, people: int = PEOPLE, seed: int = 1, union_share: float = 0.001) -> dict[str, float]:
+def bodies_ratios(legs: int = LEGS, people: int = PEOPLE, seed: int = 1, pairs: int = ORACLE_PAIRS) -> dict[str, float]:
     """CPU seconds of silhouettes on many legs among many people, and of NumPy with SciPy over them.
 
     Parameters
     ----------
     legs, people : how many.
     seed : seed of places.
-    union_share : share of the legs that the oracle of correct unions is timed on; its time is divided by it.
+    pairs : pairs of leg and person that the oracle looks at; its time is scaled up to all of them.
 
     Returns
     -------
-    Seconds ("..., s"), how many times longer the references take ("... / ..."), and how many pairs come near.
-    The keys say which time is scaled.
+    Seconds ("..., s"), how many times longer the references take ("... / ..."), errors ("..., dB") of a pair's loss against the
+    oracle, 99 % being below, and how many pairs come near. The keys say which time is scaled.
     """
     rng = np.random.default_rng(seed)
     bodies, paths = crowd(rng, people), straight_legs(rng, legs)
     nobody = np.full(legs, -1)
-    start, end = paths.vertex_m[:, 0], paths.vertex_m[:, 1]
-    some = rng.choice(legs, max(1, round(union_share * legs)), replace=False)
-    few = rng.choice(legs, max(1, legs // 10), replace=False)
+    whole, half = _legs(paths, np.arange(legs)), _legs(paths, np.arange(0, legs, 2))
+    few = _legs(paths, np.sort(rng.choice(legs, max(1, round(FINE_SHARE * legs)), replace=False)))
     blockage_db(paths, bodies, nobody, effort="tick")
-    tick = _cpu_s(lambda: blockage_db(paths, bodies, nobody, effort="tick"), 5)
-    fine = _cpu_s(lambda: blockage_db(paths, bodies, nobody, effort="fine"), 1)
-    union = _cpu_s(lambda: union_fields(start[some], end[some], bodies, people), 1) * legs / len(some)
-    capsules = _cpu_s(lambda: capsule_fields(start[few], end[few], bodies, people), 1) * legs / len(few)
-    pairs = len(_near_pairs(start, end, bodies, people)[0])
+    leg_fields(few, bodies, TICK)
+    # One after the other, so that both see the same machine.
+    tick, numpy_tick = math.inf, math.inf
+    for _ in range(5):
+        tick = min(tick, _cpu_s(lambda: blockage_db(paths, bodies, nobody, effort="tick")))
+        numpy_tick = min(numpy_tick, _cpu_s(lambda: leg_fields(whole, bodies, TICK)))
+    numpy_half = min(_cpu_s(lambda: leg_fields(half, bodies, TICK)) for _ in range(3))
+    fine = _cpu_s(lambda: blockage_db(paths, bodies, nobody, effort="fine"))
+    numpy_fine = _cpu_s(lambda: leg_fields(few, bodies, FINE)) * legs / len(few.before_m)
+    leg, person = pairs_in_reach(whole, bodies, TICK)
+    some = rng.choice(len(leg), min(pairs, len(leg)), replace=False)
+    oracle, errors = _against_oracle(paths, bodies, leg[some], person[some])
     return {
-        "pairs of leg and person within reach": float(pairs),
+        "pairs of leg and person within reach": float(len(leg)),
         "silhouettes, effort tick, s": tick,
         "silhouettes, effort fine, s": fine,
-        "NumPy+SciPy unions (scaled from a share of the legs), s": union,
-        "NumPy+SciPy per capsule, overlaps twice (scaled from a tenth of the legs), s": capsules,
-        "unions, NumPy+SciPy / effort tick": union / tick,
-        "unions, NumPy+SciPy / effort fine": union / fine,
-        "per capsule, NumPy+SciPy / effort tick": capsules / tick,
+        "unions, all at once, as accurate as tick, s": numpy_tick,
+        "unions, all at once, as accurate as tick, half of the legs, s": numpy_half,
+        "unions, all at once, as accurate as fine (scaled from a twentieth of the legs), s": numpy_fine,
+        f"unions, pair by pair (scaled from {len(some)} pairs), s": oracle * len(leg),
+        **errors,
+        "unions, all at once / effort tick": numpy_tick / tick,
+        "unions, all at once / effort fine": numpy_fine / fine,
+        "unions, pair by pair / effort tick": oracle * len(leg) / tick,
     }
+
+
+def _legs(paths: Paths, which: IntArray) -> Legs:
+    start, end, length = paths.vertex_m[which, 0], paths.vertex_m[which, 1], paths.length_m[which]
+    return Legs(start, end, np.zeros(len(which)), length, np.full(len(which), WAVELENGTH_M))
+
+
+def _against_oracle(paths: Paths, bodies: Blockers, leg: IntArray, person: IntArray) -> tuple[float, dict[str, float]]:
+    """Oracle's time of a pair [s], and below what 99 % of the errors of each other method's loss stay [dB]."""
+    each = len(_BODY)
+    one = [Blockers(*(getattr(bodies, name)[k * each : (k + 1) * each] for name in Blockers.__slots__)) for k in person]
+    legs = [_legs(paths, leg[i : i + 1]) for i in range(len(leg))]
+    start, end, length = paths.vertex_m[leg, 0], paths.vertex_m[leg, 1], paths.length_m[leg]
+    wanted = np.ones(len(leg), np.complex128)
+
+    def draw_outlines() -> None:
+        for i, k in enumerate(person):
+            wanted[i] = leg_field(one[i], int(k), start[i], end[i], 0.0, float(length[i]), WAVELENGTH_M, ORACLE_ROW)
+
+    seconds = _cpu_s(draw_outlines) / len(leg)
+    clear = _db(wanted) < DEEPEST_DB
+    efforts: tuple[tuple[Effort, Accuracy], ...] = (("tick", TICK), ("fine", FINE))
+    errors = {}
+    for effort, accuracy in efforts:
+        kernel = [
+            blockage_db(_path(paths, int(i)), b, np.array([-1]), effort=effort).field[0] for i, b in zip(leg, one, strict=True)
+        ]
+        ours = [leg_fields(i, b, accuracy)[0] for i, b in zip(legs, one, strict=True)]
+        for name, field in (
+            (f"error of effort {effort}", kernel),
+            (f"error of unions, all at once, as accurate as {effort}", ours),
+        ):
+            errors[f"{name}, 99 % below, dB"] = float(np.quantile(np.abs(_db(np.array(field)) - _db(wanted))[clear], 0.99))
+    return seconds, errors
+
+
+def _path(paths: Paths, i: int) -> Paths:
+    """Path i as the only one of the only link."""
+    rest = {
+        name: getattr(paths, name)[i : i + 1]
+        for name in ("order", "vertex_m", "length_m", "transfer", "amplitude", "departure", "arrival", "facet")
+    }
+    return Paths(n_ue=1, n_trp=1, wavelength_m=paths.wavelength_m, offset=np.array([0, 1]), **rest)
+
+
+def _db(field: FloatArray) -> FloatArray:
+    out: FloatArray = -20.0 * np.log10(np.maximum(np.abs(field), 1e-9))
+    return out
+
+
+def _cpu_s(function: Callable[[], object]) -> float:
+    """CPU time of a call [s]."""
+    start = time.process_time()
+    function()
+    return time.process_time() - start
 
 
 if __name__ == "__main__":
     for _key, _value in bodies_ratios().items():
-        print(f"{_key:80s} {_value:10.3f}")
+        print(f"{_key:90s} {_value:10.3f}")
