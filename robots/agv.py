@@ -7,15 +7,19 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from robots.config import AgvsConfig, SafetyConfig
+from robots.agv_config import AgvsConfig
+from robots.config import SafetyConfig
 from robots.rightofway import Lanes, Traffic
 from robots.routes import STRAIGHT_RAD, BoolArray, FloatArray, IntArray
-from robots.state import CHARGING, COMMUNICATION, DRIVING, NO_ORDER, PERSON_NEAR, QUEUE, WORKING
+from robots.state import CHARGING, COMMUNICATION, DRIVING, NO_ORDER, PAUSED, PERSON_NEAR, QUEUE, WORKING
 
-# What an AGV is about: stages of its tasks.
+# What an AGV is about: stages of its tasks. The last three are those of orders from outside: it drives to the next node where it
+# has to stop, it carries out actions that keep it from driving, or it has nothing released.
 IDLE, WANT_PICK, TO_PICK, LOADING, WANT_DROP, TO_DROP, UNLOADING, TO_CHARGE, ON_CHARGE, ASIDE = range(10)
+ORDERED, ACTING, AWAITING = range(10, 13)
 EVENT_NONE, EVENT_ARRIVED, EVENT_DONE = range(3)
 _SNAP_M = 1e-3
+_LEAST_CURRENT = 0.05  # charging goes on with this share of the full current at least
 
 
 class Drive(NamedTuple):
@@ -36,6 +40,9 @@ class Drive(NamedTuple):
     drain_driving: float
     drain_standing: float
     charge_rate: float
+    loaded_drain: float
+    taper_share: float
+    full_share: float
 
 
 def drive_of(agvs: AgvsConfig, safety: SafetyConfig, has_battery: bool) -> Drive:
@@ -57,15 +64,18 @@ def drive_of(agvs: AgvsConfig, safety: SafetyConfig, has_battery: bool) -> Drive
         drain / agvs.battery.driving_time_s,
         drain / agvs.battery.standing_time_s,
         1.0 / agvs.battery.charging_time_s,
+        agvs.battery.loaded_drain_factor,
+        agvs.battery.taper_share,
+        agvs.battery.full_share,
     )
 
 
 class Machines(NamedTuple):
     """Per AGV state beside :class:`Traffic`; changed in place.
 
-    ``position_m`` (n, 2); ``mode``, ``stage``, ``event`` (n,); ``busy_until_us`` (n,) end of loading, unloading or charging;
+    ``position_m`` (n, 2); ``mode``, ``stage``, ``event`` (n,); ``busy_until_us`` (n,) end of loading, unloading or acting;
     ``battery`` (n,); ``mode_us``, ``stops`` (n, len(MODES)) the production ledger; ``distance_m`` (n,) driven;
-    ``waits_since_us`` (n,) since when it stands in a queue, -1 if it does not.
+    ``waits_since_us`` (n,) since when it stands in a queue, -1 if it does not; ``loaded`` (n,).
     """
 
     position_m: FloatArray
@@ -78,6 +88,7 @@ class Machines(NamedTuple):
     stops: IntArray
     distance_m: FloatArray
     waits_since_us: IntArray
+    loaded: BoolArray
 
 
 @numba.njit(cache=True)
@@ -196,11 +207,21 @@ def _slew(heading: float, wanted: float, most: float) -> float:
     return float((turned + np.pi) % (2 * np.pi) - np.pi)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, inline="always")  # as a call it would hand over sixty arrays for every AGV
 def _move(
-    i: int, dt: float, held: bool, people: FloatArray, present: BoolArray, drive: Drive, traffic: Traffic, lanes: Lanes
+    i: int,
+    dt: float,
+    halt: float,
+    people: FloatArray,
+    present: BoolArray,
+    drive: Drive,
+    traffic: Traffic,
+    lanes: Lanes,
 ) -> tuple[bool, bool, float]:
-    """Move one AGV; whether it moved, whether a person keeps it, and the way driven [m]."""
+    """Move one AGV, or bring it to a stop with the deceleration ``halt`` if that is not 0 [m/s^2].
+
+    Returns whether it moved, whether a person keeps it, and the way driven [m].
+    """
     k, head = traffic.at_k[i], traffic.head_k[i]
     if k == head:
         traffic.speed_mps[i] = 0.0
@@ -212,7 +233,7 @@ def _move(
     x = lanes.node_xy[a, 0] + share * (lanes.node_xy[b, 0] - lanes.node_xy[a, 0])
     y = lanes.node_xy[a, 1] + share * (lanes.node_xy[b, 1] - lanes.node_xy[a, 1])
     if speed == 0.0 and along == 0.0 and traffic.heading_rad[i] != yaw:
-        if held:
+        if halt > 0.0:
             return False, False, 0.0
         if person_in_turn(x, y, people, present, drive):
             return False, True, 0.0
@@ -220,9 +241,9 @@ def _move(
         return True, False, 0.0
     stop_m, limit = _way_ahead(i, speed, dt, drive, traffic, lanes)
     person = False
-    if held:
-        new = max(0.0, speed - drive.emergency * dt)
-        way = speed * speed / (2.0 * drive.emergency) if new == 0.0 else 0.5 * (speed + new) * dt
+    if halt > 0.0:
+        new = max(0.0, speed - halt * dt)
+        way = speed * speed / (2.0 * halt) if new == 0.0 else 0.5 * (speed + new) * dt
     else:
         new = min(limit, speed + drive.acceleration * dt)
         if stop_m < np.inf:
@@ -235,7 +256,7 @@ def _move(
                 new, person, brake = allowed, True, drive.emergency
         new = max(new, speed - brake * dt, 0.0)
         way = 0.5 * (speed + new) * dt
-    if stop_m < np.inf and (way >= stop_m or (stop_m - way < _SNAP_M and new < 0.05 and not person and not held)):
+    if stop_m < np.inf and (way >= stop_m or (stop_m - way < _SNAP_M and new < 0.05 and not person and halt == 0.0)):
         way, new = stop_m, 0.0
     traffic.speed_mps[i] = new
     traffic.along_m[i] = along + way
@@ -243,6 +264,14 @@ def _move(
         traffic.heading_rad[i] = _slew(traffic.heading_rad[i], yaw, drive.turn_rate * dt)
         _pass_nodes(i, traffic, lanes)
     return way > 0.0, person, way
+
+
+@numba.njit(cache=True)
+def charging_current(charge: float, taper_share: float) -> float:
+    """Charging current at a charge 0..1, relative to the full one: constant, then falling with what is missing."""
+    if charge <= taper_share or taper_share >= 1.0:
+        return 1.0
+    return max(_LEAST_CURRENT, (1.0 - charge) / (1.0 - taper_share))
 
 
 @numba.njit(cache=True)
@@ -273,7 +302,12 @@ def drive_fleet(
     dt = dt_us * 1e-6
     any_event = False
     for i in range(held.shape[0]):
-        moved, person, way = _move(i, dt, held[i], people, present, drive, traffic, lanes)
+        halt = 0.0
+        if held[i]:
+            halt = drive.emergency
+        elif traffic.paused[i] or machines.battery[i] == 0.0:
+            halt = drive.deceleration
+        moved, person, way = _move(i, dt, halt, people, present, drive, traffic, lanes)
         machines.distance_m[i] += way
         k = traffic.at_k[i]
         a = traffic.path[i, k]
@@ -288,15 +322,20 @@ def drive_fleet(
         stage = machines.stage[i]
         there = k == traffic.path_len[i] - 1 and traffic.along_m[i] == 0.0
         event = EVENT_NONE
-        if stage == LOADING or stage == UNLOADING or stage == ON_CHARGE:
+        if stage == LOADING or stage == UNLOADING or stage == ON_CHARGE or stage == ACTING:
             mode = CHARGING if stage == ON_CHARGE else WORKING
-            if time_us >= machines.busy_until_us[i]:
+            if stage == ON_CHARGE:
+                if machines.battery[i] >= drive.full_share:
+                    event = EVENT_DONE
+            elif time_us >= machines.busy_until_us[i]:
                 event = EVENT_DONE
-        elif stage == IDLE and there:
+        elif (stage == IDLE or stage == AWAITING) and there:
             mode = NO_ORDER
         else:
             mode = COMMUNICATION if held[i] else (DRIVING if moved else (PERSON_NEAR if person else QUEUE))
-            if there and (stage == TO_PICK or stage == TO_DROP or stage == TO_CHARGE or stage == ASIDE):
+            if mode == QUEUE and (traffic.paused[i] or machines.battery[i] == 0.0):
+                mode = PAUSED
+            if there and (stage == TO_PICK or stage == TO_DROP or stage == TO_CHARGE or stage == ASIDE or stage == ORDERED):
                 event = EVENT_ARRIVED
         machines.event[i] = event
         any_event = any_event or event != EVENT_NONE
@@ -307,9 +346,14 @@ def drive_fleet(
         if mode == QUEUE:
             if machines.waits_since_us[i] < 0:
                 machines.waits_since_us[i] = time_us
-        elif mode == DRIVING or mode == WORKING or mode == NO_ORDER or mode == CHARGING:
+        elif mode == DRIVING or mode == WORKING or mode == NO_ORDER or mode == CHARGING or mode == PAUSED:
             machines.waits_since_us[i] = -1
-        rate = drive.charge_rate if stage == ON_CHARGE else (-drive.drain_driving if moved else -drive.drain_standing)
+        if stage == ON_CHARGE:
+            rate = drive.charge_rate * charging_current(machines.battery[i], drive.taper_share)
+        elif moved:
+            rate = -drive.drain_driving * (drive.loaded_drain if machines.loaded[i] else 1.0)
+        else:
+            rate = -drive.drain_standing
         machines.battery[i] = min(1.0, max(0.0, machines.battery[i] + rate * dt))
     return any_event
 

@@ -7,7 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from robots.kinematics import shortest_cycle_s
+from robots.agv_config import AgvsConfig, RoutingConfig
+from robots.kinematics import GRIP_S, hold_out, peak_tool_speed_mps, pick_and_place, shortest_cycle_s, timed
 from robots.routes import Graph, unreachable_pair
 
 Point2 = tuple[float, float]
@@ -19,64 +20,16 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class BatteryConfig(_Model):
-    """A battery that drives down evenly and is charged at a `charge` node (at a `park` node where the routes have none).
+class HandoverConfig(_Model):
+    """Parts that a cobot holds out to a person, who takes them from the standing arm."""
 
-    Where they have neither, batteries stay full.
-    """
-
-    driving_time_s: float = Field(6 * 3600.0, ge=600, description="Time a full battery drives in s, for example 21600 (6 h).")
-    standing_time_s: float = Field(24 * 3600.0, ge=600, description="Time a full battery stands in s.")
-    charging_time_s: float = Field(1800.0, ge=60, description="Time from empty to full in s.")
-    low_share: float = Field(0.25, ge=0, le=0.9, description="An AGV charges after its order below this charge (0..1).")
-    full_share: float = Field(0.9, gt=0.1, le=1, description="It takes orders again above this charge (0..1).")
-
-
-class AgvsConfig(_Model):
-    """The fleet of differential-drive AGVs, all alike."""
-
-    count: int = Field(0, ge=0, le=200, description="Number of AGVs.")
-    max_speed_mps: float = Field(1.5, gt=0, le=5, description="Speed on a free edge in m/s, usually 1 to 2.")
-    max_acceleration_mps2: float = Field(0.5, gt=0, le=5, description="Acceleration in m/s^2, usually 0.3 to 1.")
-    deceleration_mps2: float = Field(0.7, gt=0, le=5, description="Service deceleration in m/s^2, usually 0.3 to 1.")
-    emergency_deceleration_mps2: float = Field(
-        2.0, gt=0, le=10, description="Deceleration of a protective stop in m/s^2, usually 1 to 3 (ISO 3691-4)."
-    )
-    turn_rate_deg_per_s: float = Field(60.0, gt=0, le=360, description="Turning in place in degrees per s.")
-    length_m: float = Field(1.2, gt=0.1, le=6, description="Length of vehicle and load in m.")
-    width_m: float = Field(0.8, gt=0.1, le=4, description="Width of vehicle and load in m.")
-    body_height_m: float = Field(0.35, gt=0, le=3, description="Height of the vehicle without load in m.")
-    antenna_height_m: float = Field(1.2, gt=0, le=5, description="Height of the antenna's mast above the floor in m.")
-    antenna_offset_m: Point2 = Field((-0.55, 0.0), description="Antenna from the centre, forward and left, in m.")
-    load_heights_m: tuple[float, ...] = Field(
-        (0.6, 1.2, 1.8), min_length=1, description="Heights of loads above the vehicle in m, drawn evenly."
-    )
-    loaded_share: float = Field(0.85, ge=0, le=1, description="Share of orders with a load of height; the others carry empties.")
-    load_time_s: float = Field(15.0, ge=0, le=3600, description="Time to take a load at a pick node in s.")
-    unload_time_s: float = Field(12.0, ge=0, le=3600, description="Time to give a load at a drop node in s.")
-    restart_delay_s: float = Field(2.0, ge=0, le=600, description="From commands being back to moving again in s.")
-    stop_distance_m: float = Field(0.5, ge=0.05, le=5, description="Gap kept to a person ahead in m.")
-    orders_per_hour: float | None = Field(
-        None, gt=0, le=1e5, description="Transport orders per hour of the whole fleet (Poisson); absent: one is always waiting."
-    )
-    battery: BatteryConfig = Field(default_factory=BatteryConfig, description="Battery and charging.")
-
-    @model_validator(mode="after")
-    def _heights_and_braking(self) -> AgvsConfig:
-        for height in self.load_heights_m:
-            if not 0 < height <= 6:
-                raise ValueError(f"load_heights_m: {height} m is not a load's height; give metres above the vehicle, 0 to 6")
-        if self.emergency_deceleration_mps2 < self.deceleration_mps2:
-            raise ValueError(
-                f"emergency_deceleration_mps2: {self.emergency_deceleration_mps2} is below deceleration_mps2 "
-                f"{self.deceleration_mps2}; a protective stop must brake at least as hard"
-            )
-        return self
-
-    @property
-    def clearance_m(self) -> float:
-        """Centres of two AGVs kept this far apart never touch at any heading: the footprint's diagonal plus 5 cm [m]."""
-        return float((self.length_m**2 + self.width_m**2) ** 0.5 + 0.05)
+    azimuth_deg: float = Field(0.0, ge=-160, le=160, description="Where it holds them out, degrees from the arm's front.")
+    reach_m: float = Field(0.65, ge=0.45, le=0.75, description="Distance of the part from the base axis in m.")
+    height_m: float = Field(0.3, ge=0.1, le=0.8, description="Height of the flange above the base in m.")
+    every_parts: int = Field(10, ge=1, le=10_000, description="Cycles between two hand-overs, where somebody waits for one.")
+    take_s: float = Field(1.5, gt=0, le=60, description="Time that a person needs to take the part in s.")
+    patience_s: float = Field(30.0, gt=0, le=3600, description="Then the part is put down as usual in s.")
+    taker_reach_m: float = Field(0.85, gt=0.2, le=1.5, description="A standing person this near to the part can take it in m.")
 
 
 class CobotConfig(_Model):
@@ -93,6 +46,17 @@ class CobotConfig(_Model):
     place_azimuth_deg: float = Field(-45.0, ge=-160, le=160, description="Where it places, degrees from the arm's front.")
     reach_m: float = Field(0.55, ge=0.45, le=0.7, description="Distance of pick and place from the base axis in m.")
     restart_delay_s: float = Field(1.0, ge=0, le=600, description="From commands being back to moving again in s.")
+    payload_kg: float = Field(
+        0.0, ge=0, le=14, description="Tool and part in kg; the arm stops later with it (iiwa 14: up to 14)."
+    )
+    handover: HandoverConfig | None = Field(None, description="Parts held out to people; absent: every part is put down.")
+
+    @model_validator(mode="after")
+    def _handover_is_within_reach(self) -> CobotConfig:
+        if self.handover is not None:
+            held = self.handover
+            hold_out(self.pick_azimuth_deg, self.reach_m, held.azimuth_deg, held.reach_m, held.height_m)
+        return self
 
     @model_validator(mode="after")
     def _cycle_is_feasible(self) -> CobotConfig:
@@ -120,6 +84,9 @@ class EdgeConfig(_Model):
     end: str = Field(description="Node id.")
     max_speed_mps: float | None = Field(None, gt=0, le=5, description="Speed limit in m/s, the vehicle's own when absent.")
     two_way: bool = Field(True, description="true: used in both directions, one direction at a time.")
+    max_height_m: float | None = Field(
+        None, gt=0, le=20, description="Vehicle and load may be this high in m (a door, a conveyor above); absent: any."
+    )
 
 
 class RoutesConfig(_Model):
@@ -160,18 +127,26 @@ class RoutesConfig(_Model):
 class SafetyConfig(_Model):
     """Speed and separation (ISO/TS 15066 5.5.4, ISO 13855) and the AGVs' personnel detection."""
 
-    human_speed_mps: float = Field(1.6, gt=0, le=3, description="Speed of an approaching person in m/s (ISO 13855: 1.6).")
+    human_speed_mps: float = Field(
+        2.0, gt=0, le=3, description="Speed of an approaching person in m/s (ISO 13855: 2.0 for hands, 1.6 for walking alone)."
+    )
     human_speed_monitored: bool = Field(False, description="true: the measured speed is used where it is below human_speed_mps.")
     reaction_time_s: float = Field(
         0.1, ge=0, le=2, description="Tr: sensing and control in s; the age of the last command over the radio is added."
     )
-    stopping_time_s: float = Field(0.3, gt=0, le=5, description="Ts: the cobot's stop from full speed in s.")
+    stopping_time_s: float = Field(0.3, gt=0, le=5, description="Ts: the cobot's stop from full speed without payload in s.")
+    stopping_time_rated_s: float = Field(
+        0.5, gt=0, le=5, description="Ts with the rated payload (iiwa 14: 14 kg) in s; between the two it grows with the payload."
+    )
     cobot_speed_mps: float = Field(1.0, gt=0, le=3, description="Speed of the cobot's tool in an undisturbed cycle in m/s.")
     intrusion_distance_m: float = Field(
         0.1, ge=0, le=1.5, description="C: reach that the detection does not see in m (0.85 for a trunk detected without arms)."
     )
     human_uncertainty_m: float = Field(0.05, ge=0, le=1, description="Zd: uncertainty of the person's position in m.")
     robot_uncertainty_m: float = Field(0.05, ge=0, le=1, description="Zr: uncertainty of the robot's position in m.")
+    reserve_m: float = Field(
+        0.05, ge=0, le=1, description="Kept beyond the required separation in m: swinging hands are faster than human_speed_mps."
+    )
     hysteresis_m: float = Field(0.1, ge=0, le=1, description="A stopped cobot starts when the person is farther by this in m.")
     agv_reaction_time_s: float = Field(0.15, ge=0, le=2, description="From a person in the AGV's field to braking in s.")
     person_radius_m: float = Field(0.3, gt=0, le=1, description="Radius of a person as the AGV's scanner sees it in m.")
@@ -184,6 +159,7 @@ class RobotsConfig(_Model):
     agvs: AgvsConfig = Field(default_factory=AgvsConfig, description="AGVs.")
     cobots: tuple[CobotConfig, ...] = Field((), description="Cobots.")
     routes: RoutesConfig = Field(default_factory=RoutesConfig, description="Route graph of the AGVs.")
+    routing: RoutingConfig = Field(default_factory=RoutingConfig, description="What a way costs: time, radio, people.")
     safety: SafetyConfig = Field(default_factory=SafetyConfig, description="Distances to people.")
 
     @model_validator(mode="after")
@@ -191,9 +167,26 @@ class RobotsConfig(_Model):
         twice = [name for name, times in Counter(c.name for c in self.cobots).items() if times > 1]
         if twice:
             raise ValueError(f"cobots: name {twice[0]!r} is used twice; give each its own")
+        for cobot in self.cobots:
+            self._speed_is_covered(cobot)
         if self.agvs.count:
             self._routes_serve()
         return self
+
+    def _speed_is_covered(self, cobot: CobotConfig) -> None:
+        """Refuse a cycle whose tool is faster than the separation monitoring reckons with."""
+        poses, shortest_s = pick_and_place(cobot.pick_azimuth_deg, cobot.place_azimuth_deg, cobot.reach_m)
+        slowness = (cobot.cycle_s - 2 * GRIP_S) / (shortest_s.sum() - 2 * GRIP_S)
+        peak_mps = peak_tool_speed_mps(poses, timed(shortest_s, slowness))
+        if cobot.handover is not None:
+            held = cobot.handover
+            poses, shortest_s = hold_out(cobot.pick_azimuth_deg, cobot.reach_m, held.azimuth_deg, held.reach_m, held.height_m)
+            peak_mps = max(peak_mps, peak_tool_speed_mps(poses, timed(shortest_s, slowness)))
+        if peak_mps > self.safety.cobot_speed_mps:
+            raise ValueError(
+                f"safety.cobot_speed_mps: {self.safety.cobot_speed_mps} m/s is less than the {peak_mps:.2f} m/s that the tool of "
+                f"cobot {cobot.name!r} reaches in its cycle; give {peak_mps:.2f} or more, or a longer cycle_s"
+            )
 
     def _routes_serve(self) -> None:
         actions = {n.action for n in self.routes.nodes}
@@ -212,4 +205,29 @@ class RobotsConfig(_Model):
             raise ValueError(
                 f"agvs.count: {self.agvs.count} AGVs are more than these routes hold: the limit is {graph.capacity}, half of the "
                 f"{len(graph.node_id)} nodes that reach each other; add nodes (action: park) or take {graph.capacity} AGVs"
+            )
+        self._loads_fit(graph)
+        self._batteries_last(graph)
+
+    def _loads_fit(self, graph: Graph) -> None:
+        """Check that every load has a way from every pick to every drop below what hangs over the edges."""
+        pair = graph.too_low_for(self.agvs.body_height_m + self.agvs.highest_load_m)
+        if pair is not None:
+            raise ValueError(
+                f"agvs: with its highest load of {self.agvs.highest_load_m:g} m an AGV is "
+                f"{self.agvs.body_height_m + self.agvs.highest_load_m:g} m high and finds no way from pick {pair[0]!r} to drop "
+                f"{pair[1]!r}; lower the load, or raise max_height_m of an edge between them"
+            )
+
+    def _batteries_last(self, graph: Graph) -> None:
+        """Check that an AGV that turns to a station at the critical charge still gets there."""
+        stations = graph.charging_nodes()
+        if not stations.size:
+            return
+        seconds = float(graph.time_s[:, stations].min(axis=1).max())
+        need = seconds * self.agvs.battery.loaded_drain_factor / self.agvs.battery.driving_time_s
+        if need > self.agvs.battery.critical_share:
+            raise ValueError(
+                f"agvs.battery.critical_share: {self.agvs.battery.critical_share:g} does not take an AGV to the nearest charging "
+                f"station, which is up to {seconds:.0f} s away; give {need * 1.5:.2g} or more, or add a node with action: charge"
             )

@@ -13,7 +13,7 @@ from robots.agv import IDLE, WANT_DROP, WANT_PICK, drive_fleet, plan_ahead
 from robots.rightofway import Schedule, release_lanes
 from robots.routes import FloatArray, IntArray
 from robots.safety import watchdog_step
-from robots.state import CHARGING, COMMUNICATION, NO_ORDER, PERSON_NEAR, QUEUE, WORKING
+from robots.state import CHARGING, COMMUNICATION, NO_ORDER, PAUSED, PERSON_NEAR, QUEUE, WORKING
 from robots.tables import drive_in, lanes_in, machines_of, traffic_of
 
 
@@ -51,10 +51,12 @@ def need_ways(
     """
     path_len, at_k, head_k, mode, stage, waits_since_us = whole[0], whole[1], whole[2], whole[4], whole[5], whole[8]
     n = mode.shape[0]
-    calm = True  # patience does not run out while the reason may be a person or the radio: nobody's right of way helps then
+    calm = (
+        True  # patience does not run out while the reason may be a person, the radio or a pause: nobody's right of way helps then
+    )
     moves, queue, need, lost, tired = False, False, False, True, False
     for i in range(n):
-        calm = calm and mode[i] != PERSON_NEAR and mode[i] != COMMUNICATION
+        calm = calm and mode[i] != PERSON_NEAR and mode[i] != COMMUNICATION and mode[i] != PAUSED
         moves = moves or (mode[i] != QUEUE and mode[i] != NO_ORDER)
     for i in range(n):
         waits = waits_since_us[i] >= 0
@@ -88,7 +90,7 @@ def step_fleet(  # type: ignore[no-untyped-def]
     strict : whether the known schedule is carried out; then no lane is released here. planning : whether ways are due to be
         looked at; ``period_us`` to ``try_at_us`` are for that, see :func:`need_ways`.
     age_us : (n,) age of the last valid command [us]. people, present : (k, 2) [m] and (k,).
-    numbers : (15,) of :class:`robots.agv.Drive`. survival_us, restart_us, tripped, back_since_us : see ``Watchdog``.
+    numbers : (18,) of :class:`robots.agv.Drive`. survival_us, restart_us, tripped, back_since_us : see ``Watchdog``.
     others : :class:`robots.tables.FleetTables`, :class:`robots.tables.LaneTables`, the known schedule and room for another.
 
     Returns
@@ -98,7 +100,7 @@ def step_fleet(  # type: ignore[no-untyped-def]
     """
     drive, lanes = drive_in(numbers), lanes_in(lane_whole, lane_real, lane_flag, lane_at)
     traffic = traffic_of(lanes.node_xy.shape[0], whole, real, flag, path, holder, version)
-    machines = machines_of(whole, real, position_m, ledger)
+    machines = machines_of(whole, real, flag, position_m, ledger)
     trips = watchdog_step(time_us, age_us, traffic.speed_mps == 0.0, survival_us, restart_us, tripped, back_since_us)
     event = drive_fleet(time_us, dt_us, tripped, people, present, drive, machines, traffic, lanes)
     need = False
@@ -157,8 +159,8 @@ def report_ahead(  # type: ignore[no-untyped-def]
     """
     lanes = lanes_in(lane_whole, lane_real, lane_flag, lane_at)
     traffic = traffic_of(lanes.node_xy.shape[0], whole, real, flag, path, holder, version)
-    machines = machines_of(whole, real, position_m, ledger)
-    still = tripped | (machines.mode == WORKING) | (machines.mode == CHARGING)
+    machines = machines_of(whole, real, flag, position_m, ledger)
+    still = tripped | traffic.paused | (machines.mode == WORKING) | (machines.mode == CHARGING)
     ahead = plan_ahead(horizon_s, still, machines, traffic, lanes)
     for i in range(still.shape[0]):
         out_xy[i, 0], out_xy[i, 1], out_yaw[i] = ahead[i, 0], ahead[i, 1], ahead[i, 2]

@@ -91,6 +91,58 @@ def pick_and_place(pick_deg: float, place_deg: float, reach_m: float) -> tuple[F
     return poses, shortest_s
 
 
+def hold_out(
+    pick_deg: float, pick_reach_m: float, azimuth_deg: float, reach_m: float, height_m: float
+) -> tuple[FloatArray, FloatArray]:
+    """Joint poses of a cycle that holds the part out to a person, and the shortest times between them.
+
+    Parameters
+    ----------
+    pick_deg : azimuth of the pick [deg]. pick_reach_m : its distance from the base axis [m].
+    azimuth_deg, reach_m, height_m : where the part is held out: azimuth [deg], distance from the base axis [m], height of the
+        flange above the base [m].
+
+    Returns
+    -------
+    As :func:`pick_and_place`: above the pick, at it, gripped, above it, held out twice, above the pick again and three times.
+
+    Raises
+    ------
+    ValueError
+        If the arm does not reach there.
+    """
+    above = joints_over(np.deg2rad(pick_deg), pick_reach_m, HOVER_HEIGHT_M)
+    pick = joints_over(np.deg2rad(pick_deg), pick_reach_m, WORK_HEIGHT_M)
+    held = joints_over(np.deg2rad(azimuth_deg), reach_m, height_m)
+    poses = np.array([above, pick, pick, above, held, held, above, above, above])
+    shortest_s = MIN_JERK_PEAK * (np.abs(np.diff(poses, axis=0)) / JOINT_SPEED_LIMIT_RAD_PER_S).max(axis=1)
+    shortest_s[[1, 4]] = GRIP_S
+    return poses, shortest_s
+
+
+def timed(shortest_s: FloatArray, slowness: float) -> FloatArray:
+    """Instants (9,) of a cycle's poses [s]: moves take ``slowness`` times their shortest times (8,), grips their own."""
+    times = np.where(shortest_s == GRIP_S, GRIP_S, shortest_s * slowness)
+    return np.concatenate(([0.0], np.cumsum(times)))
+
+
+def peak_tool_speed_mps(poses: FloatArray, time_s: FloatArray) -> float:
+    """Highest speed of the flange in an undisturbed cycle [m/s].
+
+    Parameters
+    ----------
+    poses : (9, 7) joint angles [rad]. time_s : (9,) their instants [s]; moves between them are minimum-jerk.
+    """
+    peak = 0.0
+    u = np.linspace(0.0, 1.0, 201)
+    course = u**3 * (10.0 - 15.0 * u + 6.0 * u**2)
+    for start, end, span in zip(poses[:-1], poses[1:], np.diff(time_s), strict=True):
+        if span > 0.0:
+            places = np.array([tool_position(start + c * (end - start)) for c in course])
+            peak = max(peak, float(np.linalg.norm(np.diff(places, axis=0), axis=1).max()) * 200.0 / span)
+    return peak
+
+
 def shortest_cycle_s(pick_deg: float, place_deg: float, reach_m: float) -> float:
     """Shortest time of a pick-and-place cycle at the joints' speed limits [s]."""
     return float(pick_and_place(pick_deg, place_deg, reach_m)[1].sum())

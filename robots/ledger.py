@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from robots import cobot_kernels as kernel
 from robots.routes import FloatArray, IntArray
-from robots.state import CHARGING, COMMUNICATION, MODES, NO_ORDER, PERSON_NEAR, QUEUE, FinishedOrder
+from robots.state import CHARGING, COMMUNICATION, HANDOVER, MODES, NO_ORDER, PAUSED, PERSON_NEAR, QUEUE, FinishedOrder
 
 STOP_CAUSES = (COMMUNICATION, PERSON_NEAR, QUEUE)
-LOST = (COMMUNICATION, PERSON_NEAR, QUEUE, NO_ORDER, CHARGING)
+LOST = (COMMUNICATION, PERSON_NEAR, QUEUE, NO_ORDER, CHARGING, PAUSED)
 
 
 def _by_cause(counts: FloatArray | IntArray, causes: Sequence[int]) -> dict[str, Any]:
@@ -62,30 +63,67 @@ def fleet_production(
     }
 
 
-def cobot_production(time_us: int, names: Sequence[str], parts: IntArray, lost_s: FloatArray, stops: IntArray) -> dict[str, Any]:
+def cobot_production(
+    time_us: int, names: Sequence[str], real: FloatArray, whole: IntArray, lost_s: FloatArray, stops: IntArray
+) -> dict[str, Any]:
     """Give the cobots' ledger.
 
     Parameters
     ----------
-    time_us : time so far [us]. names : cobots' names. parts : (m,) finished cycles.
+    time_us : time so far [us]. names : cobots' names. real, whole : tables of ``robots.cobot_kernels``.
     lost_s : (m, len(MODES)) time lost by cause, slow time by its share [s]. stops : (m, len(MODES)).
 
     Returns
     -------
-    ``parts`` and ``parts_per_hour`` of all; ``stops`` and ``minutes_lost`` by cause; ``machines``: the same per cobot.
+    ``parts`` and ``parts_per_hour`` of all; ``handovers``; ``stops`` and ``minutes_lost`` by cause; ``separation``: what ISO/TS
+    15066 asks for, see :func:`separation_log`; ``machines``: the same per cobot.
     """
     causes = (COMMUNICATION, PERSON_NEAR)
+    losses = (*causes, HANDOVER)
+    parts, handovers = whole[kernel.PARTS], whole[kernel.HANDOVERS]
+    every = range(len(names))
     return {
         "parts": int(parts.sum()),
         "parts_per_hour": float(parts.sum()) * 3.6e9 / time_us if time_us else 0.0,
+        "handovers": int(handovers.sum()),
         "stops": _by_cause(stops.sum(0), causes),
-        "minutes_lost": _by_cause(lost_s.sum(0) / 60, causes),
+        "minutes_lost": _by_cause(lost_s.sum(0) / 60, losses),
+        "separation": separation_log(real, whole, stops, every),
         "machines": {
             name: {
                 "parts": int(parts[i]),
+                "handovers": int(handovers[i]),
                 "stops": _by_cause(stops[i], causes),
-                "minutes_lost": _by_cause(lost_s[i] / 60, causes),
+                "minutes_lost": _by_cause(lost_s[i] / 60, losses),
+                "separation": separation_log(real, whole, stops, (i,)),
             }
             for i, name in enumerate(names)
         },
+    }
+
+
+def separation_log(real: FloatArray, whole: IntArray, stops: IntArray, which: Sequence[int]) -> dict[str, Any]:
+    """Give what the separation monitoring saw of some cobots.
+
+    Returns
+    -------
+    ``least_m``: the nearest that anybody came; ``least_margin_m``: the least by which the separation was above the one that
+    the arm's speed required, while it moved (below 0: not kept); both None where nobody came. ``not_kept``: how often that
+    was, ``deepest_m``: by how much at most. ``slowed``: how often a person slowed the arm, ``slowed_min``: for how long
+    [min]; ``stopped``: how often it stood for one.
+    """
+    index = list(which)
+
+    def least(row: int) -> float | None:
+        value = float(np.min(real[row, index], initial=np.inf))
+        return value if np.isfinite(value) else None
+
+    return {
+        "least_m": least(kernel.LEAST_M),
+        "least_margin_m": least(kernel.LEAST_MARGIN_M),
+        "not_kept": int(whole[kernel.INTRUSIONS, index].sum()),
+        "deepest_m": float(np.max(real[kernel.WORST_M, index], initial=0.0)),
+        "slowed": int(whole[kernel.SLOWDOWNS, index].sum()),
+        "slowed_min": float(real[kernel.SLOWED_S, index].sum() / 60),
+        "stopped": int(stops[index, PERSON_NEAR].sum()),
     }

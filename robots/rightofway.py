@@ -49,6 +49,7 @@ class Lanes(NamedTuple):
     lane_node: IntArray
     node_lane_start: IntArray
     node_lane: IntArray
+    edge_low: BoolArray
 
 
 def lanes_of(graph: Graph) -> Lanes:
@@ -69,6 +70,7 @@ def lanes_of(graph: Graph) -> Lanes:
         *graph.lane_lanes,
         *graph.lane_nodes,
         *graph.node_lanes,
+        graph.edge_low,
     )
 
 
@@ -84,6 +86,7 @@ class Traffic(NamedTuple):
     heading_rad, speed_mps : (n,).
     node_holder : (N,) AGV that holds a node, -1 for none. lane_holder : (L,) likewise.
     version : (1,) counts changes of the above. refused : (n,) version at which an AGV's next lane was refused.
+    paused : (n,) AGVs that a startPause keeps from driving.
     """
 
     path: IntArray
@@ -98,6 +101,7 @@ class Traffic(NamedTuple):
     lane_holder: IntArray
     version: IntArray
     refused: IntArray
+    paused: BoolArray
 
 
 class Schedule(NamedTuple):
@@ -143,7 +147,7 @@ def _push(
         first += 1
         for at in range(lanes.out_start[a], lanes.out_start[a + 1]):
             b = lanes.edge_end[lanes.out_edge[at]]
-            if before[b] != -2:
+            if before[b] != -2 or lanes.edge_low[lanes.out_edge[at]]:
                 continue
             if occupant[b] >= 0 and waiting[occupant[b]]:
                 continue
@@ -357,7 +361,7 @@ def release_lanes(
     Parameters
     ----------
     rank : (n,) AGVs in the order in which they are asked.
-    held : (n,) AGVs in a protective stop, which get nothing.
+    held : (n,) AGVs in a protective stop, which get nothing, like those that are paused.
     deceleration_mps2 : service deceleration, which sets how far ahead an AGV needs its way.
     traffic, lanes : state, changed in place, and graph.
     known : the schedule of the present state, replaced on every release. scratch : room for the search.
@@ -370,7 +374,7 @@ def release_lanes(
     for agv in rank:
         while True:
             k = traffic.head_k[agv]
-            if held[agv] or k >= traffic.path_len[agv] - 1 or traffic.refused[agv] == traffic.version[0]:
+            if held[agv] or traffic.paused[agv] or k >= traffic.path_len[agv] - 1 or traffic.refused[agv] == traffic.version[0]:
                 break
             a, b = traffic.path[agv, k], traffic.path[agv, k + 1]
             speed = traffic.speed_mps[agv]

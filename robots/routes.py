@@ -16,7 +16,8 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components, dijkstra
 
 if TYPE_CHECKING:
-    from robots.config import AgvsConfig, RoutesConfig
+    from robots.agv_config import AgvsConfig
+    from robots.config import RoutesConfig
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 IntArray: TypeAlias = npt.NDArray[np.int64]
@@ -99,6 +100,8 @@ class Graph:
     edge_length_m, edge_speed_mps, edge_yaw_rad, edge_time_s : (E,).
     edge_of : (N, N) directed edge from node to node, -1 for none.
     release_m : (E,) how far from its start an AGV frees the start node, inf where only at the end.
+    edge_max_height_m : (E,) how high vehicle and load may be, inf where nothing is said.
+    edge_low : (E,) whether that is less than the highest load needs; nobody is sent aside over such an edge.
     junction : (N,) nodes with more than two neighbours.
     out_start, out_edge : edges that leave each node, compressed rows.
     lane_lanes, lane_nodes, node_lanes : conflicts between lanes, lanes and nodes, compressed rows.
@@ -127,6 +130,9 @@ class Graph:
         self.edge_two_way = np.array([routes.edges[e[2]].two_way for e in inside], bool)
         limit = [routes.edges[e[2]].max_speed_mps or agvs.max_speed_mps for e in inside]
         self.edge_speed_mps = np.minimum(np.array(limit, float), agvs.max_speed_mps)
+        heights = [routes.edges[e[2]].max_height_m for e in inside]
+        self.edge_max_height_m = np.array([np.inf if h is None else h for h in heights], float)
+        self.edge_low = self.edge_max_height_m < agvs.body_height_m + agvs.highest_load_m
         along = self.node_xy[self.edge_end] - self.node_xy[self.edge_start]
         self.edge_length_m = np.linalg.norm(along, axis=1)
         self.edge_yaw_rad = np.arctan2(along[:, 1], along[:, 0])
@@ -205,6 +211,47 @@ class Graph:
         """Give the indices of the nodes with an action (a name of ``ACTIONS``)."""
         return np.flatnonzero(self.node_action == ACTIONS.index(action))
 
+    def charging_nodes(self) -> IntArray:
+        """Give the nodes where AGVs charge: those with action charge, or the parks where there are none."""
+        stations = self.nodes_with("charge")
+        return stations if stations.size else self.nodes_with("park")
+
+    def too_low_for(self, height_m: float) -> tuple[str, str] | None:
+        """First pick and drop between which nothing so high finds a way, None if there are none."""
+        picks, drops = self.nodes_with("pick"), self.nodes_with("drop")
+        high = self.edge_max_height_m >= height_m
+        if high.all() or not picks.size or not drops.size:
+            return None
+        n = len(self.node_id)
+        open_edges = csr_matrix((self.edge_time_s[high], (self.edge_start[high], self.edge_end[high])), shape=(n, n))
+        shut = np.isinf(dijkstra(open_edges, indices=picks)[:, drops])
+        if not shut.any():
+            return None
+        a, b = np.argwhere(shut)[0]
+        return self.node_id[picks[a]], self.node_id[drops[b]]
+
+    def edge_points(self, step_m: float = 1.0) -> tuple[FloatArray, IntArray]:
+        """Give points along all directed edges, for whoever puts a number to each edge.
+
+        Parameters
+        ----------
+        step_m : largest distance between two points of an edge [m].
+
+        Returns
+        -------
+        point_m : (k, 2) [m]. edge : (k,) the edge that each lies on; every edge has at least one.
+        """
+        points, owner = [], []
+        for e in range(len(self.edge_start)):
+            a, b = self.node_xy[self.edge_start[e]], self.node_xy[self.edge_end[e]]
+            parts = max(1, int(np.ceil(self.edge_length_m[e] / step_m)))
+            share = (np.arange(parts) + 0.5) / parts
+            points.append(a + share[:, None] * (b - a))
+            owner.append(np.full(parts, e, np.int64))
+        if not points:
+            return np.zeros((0, 2)), np.zeros(0, np.int64)
+        return np.concatenate(points), np.concatenate(owner)
+
     def start_nodes(self, count: int) -> IntArray:
         """Give nodes for ``count`` AGVs to start on: parks first, then nodes without an action, then others, spread out."""
         chosen: list[int] = []
@@ -214,34 +261,31 @@ class Graph:
             chosen += [left[k * len(left) // want] for k in range(want)]
         return np.array(chosen, np.int64)
 
-    def plan(self, start: int, goal: int, heading_rad: float, penalty_s: FloatArray | None = None) -> IntArray:
-        """Shortest time path, turns included.
+    def plan(
+        self, start: int, goal: int, heading_rad: float, penalty_s: FloatArray | None = None, time_weight: float = 1.0
+    ) -> IntArray:
+        """Cheapest path, turns included: the fastest one unless penalties say otherwise.
 
         Parameters
         ----------
         start, goal : nodes.
         heading_rad : heading at the start [rad].
-        penalty_s : (E,) time added to each directed edge [s], inf to forbid it.
+        penalty_s : (E,) cost added to each directed edge [s], inf to forbid it.
+        time_weight : what a second of driving or turning costs [s].
 
         Returns
         -------
         (k,) nodes from start to goal, both included; empty where penalties forbid every path.
         """
-        cost = self.edge_time_s if penalty_s is None else self.edge_time_s + penalty_s
+        cost = self.edge_time_s if time_weight == 1.0 else time_weight * self.edge_time_s
+        if penalty_s is not None:
+            cost = cost + penalty_s
         return np.asarray(
             shortest_path(
-                start,
-                goal,
-                heading_rad,
-                cost,
-                self.edge_start,
-                self.edge_end,
-                self.edge_yaw_rad,
-                self.out_start,
-                self.out_edge,
-                self.turn_rad_per_s,
+                start, goal, heading_rad, cost, self.edge_start, self.edge_end, self.edge_yaw_rad, self.out_start, self.out_edge,
+                self.turn_rad_per_s, time_weight,
             )
-        )
+        )  # fmt: skip
 
 
 @numba.njit(cache=True)
@@ -252,7 +296,7 @@ def turn_time_s(from_rad: float, to_rad: float, turn_rad_per_s: float) -> float:
 
 
 @numba.njit(cache=True)
-def shortest_path(start, goal, heading, cost, edge_start, edge_end, edge_yaw, out_start, out_edge, turn_rad_per_s):  # type: ignore[no-untyped-def]
+def shortest_path(start, goal, heading, cost, edge_start, edge_end, edge_yaw, out_start, out_edge, turn_rad_per_s, time_weight):  # type: ignore[no-untyped-def]
     """Dijkstra over directed edges, so that a turn between two edges has a cost; see :meth:`Graph.plan`."""
     n_edges = edge_start.shape[0]
     if start == goal:
@@ -262,7 +306,7 @@ def shortest_path(start, goal, heading, cost, edge_start, edge_end, edge_yaw, ou
     done = np.zeros(n_edges, np.bool_)
     for at in range(out_start[start], out_start[start + 1]):
         e = out_edge[at]
-        best[e] = cost[e] + turn_time_s(heading, edge_yaw[e], turn_rad_per_s)
+        best[e] = cost[e] + time_weight * turn_time_s(heading, edge_yaw[e], turn_rad_per_s)
     last = -1
     while True:
         e, least = -1, np.inf
@@ -278,7 +322,7 @@ def shortest_path(start, goal, heading, cost, edge_start, edge_end, edge_yaw, ou
         node = edge_end[e]
         for at in range(out_start[node], out_start[node + 1]):
             f = out_edge[at]
-            reach = least + cost[f] + turn_time_s(edge_yaw[e], edge_yaw[f], turn_rad_per_s)
+            reach = least + cost[f] + time_weight * turn_time_s(edge_yaw[e], edge_yaw[f], turn_rad_per_s)
             if reach < best[f]:
                 best[f] = reach
                 before[f] = e

@@ -46,17 +46,27 @@ _ROUNDING_M = 1e-9  # far more than the rounding of a distance in a hall
 
 
 class Separation(NamedTuple):
-    """Numbers of the separation monitoring: speeds [m/s], stopping time [s], what is fixed of the distance [m]."""
+    """Numbers of the separation monitoring: the cobot's speed [m/s], what is fixed of the distance [m]."""
 
     cobot_speed: float
-    stopping_time: float
     fixed: float
+
+
+RATED_PAYLOAD_KG = 14.0  # LBR iiwa 14 R820
+
+
+def stopping_time_s(safety: SafetyConfig, payload_kg: float) -> float:
+    """Time of the stop from full speed with a payload [s]: between those without and with the rated payload, linear.
+
+    The maker gives stopping times by payload; a brake of one torque stops an inertia in proportion to it.
+    """
+    return safety.stopping_time_s + (safety.stopping_time_rated_s - safety.stopping_time_s) * payload_kg / RATED_PAYLOAD_KG
 
 
 def separation_of(safety: SafetyConfig) -> Separation:
     """Take the kernel's numbers out of the configuration."""
     fixed = safety.intrusion_distance_m + safety.human_uncertainty_m + safety.robot_uncertainty_m
-    return Separation(safety.cobot_speed_mps, safety.stopping_time_s, fixed)
+    return Separation(safety.cobot_speed_mps, fixed)
 
 
 @numba.njit(cache=True)
@@ -100,8 +110,8 @@ def permitted_speed_scale(
     -------
     (m,) shares 0..1; 0 where even a standing robot is too near to be started.
     """
-    numbers = separation_of(safety)
-    return np.asarray(_permitted(separation_m, reaction_time_s, human_speed_mps, *numbers))
+    cobot_mps, fixed_m = separation_of(safety)
+    return np.asarray(_permitted(separation_m, reaction_time_s, human_speed_mps, cobot_mps, safety.stopping_time_s, fixed_m))
 
 
 @numba.njit(cache=True)

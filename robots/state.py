@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from robots.routes import BoolArray, FloatArray, IntArray
 
-MODES = ("driving", "working", "communication", "person_near", "queue", "no_order", "charging")
+MODES = ("driving", "working", "communication", "person_near", "queue", "no_order", "charging", "handover", "paused")
 """What a machine does, or why it stands; index = mode code of AGVs and cobots and of the production ledger."""
-DRIVING, WORKING, COMMUNICATION, PERSON_NEAR, QUEUE, NO_ORDER, CHARGING = range(len(MODES))
+DRIVING, WORKING, COMMUNICATION, PERSON_NEAR, QUEUE, NO_ORDER, CHARGING, HANDOVER, PAUSED = range(len(MODES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +59,7 @@ class CobotState:
     separation_m : (m,) distance to the nearest person, inf where none is known [m].
     permitted_scale : (m,) share of full speed that the separation permits.
     parts : (m,) finished cycles.
+    carrying : (m,) whether the tool holds a part.
     antenna_m : (m, 3) antennas [m]. yaw_rad : (m,) direction of the arm's front [rad].
     """
 
@@ -71,37 +70,9 @@ class CobotState:
     separation_m: FloatArray
     permitted_scale: FloatArray
     parts: IntArray
+    carrying: BoolArray
     antenna_m: FloatArray
     yaw_rad: FloatArray
-
-
-@dataclass(frozen=True, slots=True)
-class OrderNode:
-    """A node of an order: VDA 5050 nodeId, even sequenceId, released (base) or not (horizon)."""
-
-    node_id: str
-    sequence_id: int
-    released: bool
-
-
-@dataclass(frozen=True, slots=True)
-class OrderEdge:
-    """An edge of an order: VDA 5050 start and end node, odd sequenceId, released (base) or not (horizon)."""
-
-    start_node_id: str
-    end_node_id: str
-    sequence_id: int
-    released: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """An AGV's way ahead in VDA 5050's words: base first, then horizon."""
-
-    order_id: int
-    order_update_id: int
-    nodes: tuple[OrderNode, ...]
-    edges: tuple[OrderEdge, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,14 +84,3 @@ class FinishedOrder:
     taken_us: int
     finished_us: int
 
-
-def order_ahead(order_id: int, order_update_id: int, names: Sequence[str], n_base: int) -> Order:
-    """Put a way into VDA 5050's words.
-
-    Parameters
-    ----------
-    order_id, order_update_id : its numbers. names : nodes from the one passed last on. n_base : how many of them are released.
-    """
-    nodes = tuple(OrderNode(name, 2 * k, k < n_base) for k, name in enumerate(names))
-    edges = tuple(OrderEdge(a, b, 2 * k + 1, k + 1 < n_base) for k, (a, b) in enumerate(pairwise(names)))
-    return Order(order_id, order_update_id, nodes, edges)

@@ -33,7 +33,7 @@ WHOLE = (
 """Rows of ``FleetTables.whole``."""
 REAL = ("along_m", "heading_rad", "speed_mps", "battery", "distance_m", "load_height_m")
 """Rows of ``FleetTables.real``."""
-FLAG = ("freed", "loaded")
+FLAG = ("freed", "loaded", "paused")
 """Rows of ``FleetTables.flag``."""
 
 
@@ -56,9 +56,9 @@ class FleetTables(NamedTuple):
 
 
 class LaneTables(NamedTuple):
-    """All arrays of :class:`robots.rightofway.Lanes` end to end by kind; ``at`` (18,) where each ends in its table.
+    """All arrays of :class:`robots.rightofway.Lanes` end to end by kind; ``at`` (19,) where each ends in its table.
 
-    ``two_way`` and ``junction`` lie in ``flag``; ``real`` begins with the nodes' places.
+    ``edge_two_way``, ``junction`` and ``edge_low`` lie in ``flag``; ``real`` begins with the nodes' places.
     """
 
     whole: IntArray
@@ -103,13 +103,14 @@ def traffic_of(
         holder[n_nodes:],
         version,
         whole[3],
+        flag[2],
     )
 
 
 @numba.njit(cache=True)
-def machines_of(whole: IntArray, real: FloatArray, position_m: FloatArray, ledger: IntArray) -> Machines:
+def machines_of(whole: IntArray, real: FloatArray, flag: BoolArray, position_m: FloatArray, ledger: IntArray) -> Machines:
     """View the tables as the AGVs' own state."""
-    return Machines(position_m, whole[4], whole[5], whole[6], whole[7], real[3], ledger[0], ledger[1], real[4], whole[8])
+    return Machines(position_m, whole[4], whole[5], whole[6], whole[7], real[3], ledger[0], ledger[1], real[4], whole[8], flag[1])
 
 
 def pack_lanes(lanes: Lanes) -> LaneTables:
@@ -148,6 +149,7 @@ def lanes_in(whole: IntArray, real: FloatArray, flag: BoolArray, at: IntArray) -
         whole[at[14] : at[15]],
         whole[at[15] : at[16]],
         whole[at[16] : at[17]],
+        flag[at[9] : at[18]],
     )
 
 
@@ -156,5 +158,6 @@ def drive_in(numbers: FloatArray) -> Drive:
     """Take the vehicles' numbers, in the order of :class:`robots.agv.Drive`, out of an array."""
     return Drive(
         numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], numbers[5], numbers[6], numbers[7],
-        numbers[8], numbers[9], numbers[10], numbers[11], numbers[12], numbers[13], numbers[14],
+        numbers[8], numbers[9], numbers[10], numbers[11], numbers[12], numbers[13], numbers[14], numbers[15],
+        numbers[16], numbers[17],
     )  # fmt: skip

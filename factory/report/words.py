@@ -24,6 +24,7 @@ STOP_WORDS: dict[str, str] = {
     "queue": "waiting for the right of way",
     "right_of_way": "waiting for the right of way",
     "no_order": "no order to do",
+    "handover": "handing parts to people",
 }
 
 

@@ -7,6 +7,7 @@ import pytest
 from robot_graphs import NOBODY, config, corridor, grid, one_way_hall
 
 from robots.fleet import Fleet
+from robots.orders import malformed
 from robots.state import COMMUNICATION, MODES, NO_ORDER, PERSON_NEAR
 
 
@@ -37,8 +38,8 @@ def _diagonal_m(fleet):
 
 @pytest.mark.parametrize(
     ("routes", "count", "hours", "gap_s"),
-    [(grid(4, 4), 8, 8.0, 3000.0), (one_way_hall(), 20, 1.0, 1000.0), (corridor(), 8, 1.0, 3000.0)],
-    ids=["grid-8-agvs-8-hours", "one-way-hall-20-agvs", "one-lane-corridor-8-agvs"],
+    [(grid(4, 4), 8, 2.5, 3000.0), (one_way_hall(), 20, 1.0, 1000.0), (corridor(), 8, 1.0, 3000.0)],
+    ids=["grid-8-agvs", "one-way-hall-20-agvs", "one-lane-corridor-8-agvs"],
 )
 def test_long_run_without_overlap_or_deadlock(routes, count, hours, gap_s):
     fleet = Fleet(config(routes, count), np.random.default_rng(1))
@@ -163,8 +164,11 @@ def test_order_is_base_then_horizon_in_vda5050_words():
         released = [node.released for node in order.nodes]
         assert released == sorted(released, reverse=True)
         assert released[0]
-        assert [node.sequence_id for node in order.nodes] == list(range(0, 2 * len(order.nodes), 2))
-        assert [edge.sequence_id for edge in order.edges] == list(range(1, 2 * len(order.edges), 2))
+        first = order.nodes[0].sequence_id
+        assert first >= 0
+        assert [node.sequence_id for node in order.nodes] == [first + 2 * k for k in range(len(order.nodes))]
+        assert [edge.sequence_id for edge in order.edges] == [first + 1 + 2 * k for k in range(len(order.edges))]
+        assert malformed(order) is None
         for edge, a, b in zip(order.edges, order.nodes[:-1], order.nodes[1:], strict=True):
             assert (edge.start_node_id, edge.end_node_id, edge.released) == (a.node_id, b.node_id, b.released)
 

@@ -8,13 +8,14 @@ from hypothesis import strategies as st
 from robot_graphs import NOBODY, config, grid, one_way_hall
 
 from robots.agv import IDLE, ON_CHARGE, TO_PICK, WANT_DROP, WANT_PICK
+from robots.books import Books
 from robots.fleet import Fleet
 from robots.fleet_kernels import need_ways, oldest_first
 from robots.rightofway import lanes_of
 from robots.routes import Graph
 from robots.safety import permitted_speed_scale
-from robots.state import COMMUNICATION, DRIVING, NO_ORDER, PERSON_NEAR, QUEUE, WORKING
-from robots.tables import WHOLE, lanes_in, pack_lanes
+from robots.state import COMMUNICATION, DRIVING, NO_ORDER, PAUSED, PERSON_NEAR, QUEUE, WORKING
+from robots.tables import FLAG, WHOLE, lanes_in, pack_lanes
 
 PERIOD_US, ASIDE_US, GRIDLOCK_US, PATIENCE_US = 50_000, 1_000_000, 5_000_000, 120_000_000
 
@@ -29,13 +30,16 @@ def test_packed_lanes_unpack_to_the_same_graph():
 
 
 def test_views_are_the_tables_own_memory():
-    fleet = Fleet(config(grid(3, 4), 4), np.random.default_rng(0))
-    fleet._traffic.head_k[2] = 7
-    assert fleet._tables.whole[WHOLE.index("head_k"), 2] == 7
-    fleet._machines.stage[1] = TO_PICK
-    assert fleet._tables.whole[WHOLE.index("stage"), 1] == TO_PICK
-    fleet._traffic.lane_holder[0] = 3
-    assert fleet._tables.holder[len(fleet.graph.node_id)] == 3
+    books = Books(config(grid(3, 4), 4), np.random.default_rng(0))
+    books.traffic.head_k[2] = 7
+    assert books.tables.whole[WHOLE.index("head_k"), 2] == 7
+    books.machines.stage[1] = TO_PICK
+    assert books.tables.whole[WHOLE.index("stage"), 1] == TO_PICK
+    books.traffic.lane_holder[0] = 3
+    assert books.tables.holder[len(books.graph.node_id)] == 3
+    books.traffic.paused[1] = books.machines.loaded[2] = True
+    assert books.tables.flag[FLAG.index("paused")].tolist() == [False, True, False, False]
+    assert books.loaded.tolist() == [False, False, True, False]
 
 
 @settings(deadline=None, max_examples=60, derandomize=True)
@@ -52,7 +56,7 @@ def _plain_need(now_us, whole, starved_us, try_at_us):
     wants = ended & np.isin(row["stage"], (IDLE, WANT_PICK, WANT_DROP))
     since = row["waits_since_us"]
     wait = np.where(since >= 0, now_us - since, -1)
-    calm = not np.isin(row["mode"], (PERSON_NEAR, COMMUNICATION)).any()
+    calm = not np.isin(row["mode"], (PERSON_NEAR, COMMUNICATION, PAUSED)).any()
     starved = np.where(since >= 0, starved_us + calm * PERIOD_US, 0)
     queued = ~ended & (row["mode"] == QUEUE) & (row["at_k"] == row["head_k"])
     stands = not (~np.isin(row["mode"], (QUEUE, NO_ORDER))).any()
@@ -68,7 +72,7 @@ def test_the_look_for_ways_agrees_with_plain_numpy():
         n = int(rng.integers(1, 6))
         whole = np.zeros((len(WHOLE), n), np.int64)
         now_us = 10 * PATIENCE_US
-        modes = (DRIVING, WORKING, QUEUE, NO_ORDER) if case % 3 else (QUEUE, NO_ORDER, PERSON_NEAR, COMMUNICATION)
+        modes = (DRIVING, WORKING, QUEUE, NO_ORDER) if case % 3 else (QUEUE, NO_ORDER, PERSON_NEAR, COMMUNICATION, PAUSED)
         for name, values in (
             ("path_len", (1, 4)), ("at_k", (0, 1)), ("head_k", (0, 1, 3)), ("mode", modes),
             ("stage", (IDLE, WANT_PICK, WANT_DROP, TO_PICK, ON_CHARGE, TO_PICK)),
