@@ -20,7 +20,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-ScenarioArgument = Annotated[str, typer.Argument(help="small, default, medium, hand-wave, or a scenario file (YAML).")]
+ScenarioArgument = Annotated[str, typer.Argument(help="small, default, medium, hand-wave, day-shift, or a scenario file (YAML).")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override, e.g. people.count=30.")]
 
 

@@ -6,7 +6,7 @@ A room's ``ValueError`` becomes a :class:`factory.errors.ScenarioError` with the
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -16,6 +16,7 @@ from factory.errors import ScenarioError, UserError
 from factory.scenario import LoadedScenario
 from humans.types import WalkSpace
 from radio.geometry import Hall
+from robots.config import CobotConfig
 
 
 def generator(seed: int, name: str) -> np.random.Generator:
@@ -72,15 +73,20 @@ def radio_hall(hall: HallConfig) -> Hall:
     )
 
 
-def walk_space(hall: HallConfig) -> WalkSpace:
-    """Return the floor as people see it."""
+PEDESTAL_HALF_M = 0.25
+
+
+def walk_space(hall: HallConfig, cobots: Sequence[CobotConfig] = ()) -> WalkSpace:
+    """Return the floor as people see it: nobody walks through a box, nor through the pedestal that a cobot stands on."""
     centre, half, yaw = _boxes(hall)
+    stand = np.array([c.position_m[:2] for c in cobots], dtype=np.float64).reshape(-1, 2)
+    turned = np.radians(np.array([c.yaw_deg for c in cobots], dtype=np.float64))
     return WalkSpace(
         size_m=np.array(hall.size_m[:2], dtype=np.float64),
-        box_center_m=centre[:, :2].copy(),
-        box_half_m=half[:, :2].copy(),
-        box_yaw_rad=yaw,
-        box_name=tuple(b.name for b in hall.boxes),
+        box_center_m=np.concatenate([centre[:, :2], stand]),
+        box_half_m=np.concatenate([half[:, :2], np.full_like(stand, PEDESTAL_HALF_M)]),
+        box_yaw_rad=np.concatenate([yaw, turned]),
+        box_name=(*(b.name for b in hall.boxes), *(f"pedestal of {c.name}" for c in cobots)),
     )
 
 

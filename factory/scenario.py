@@ -32,6 +32,7 @@ from robots.config import RobotsConfig
 
 SHIPPED = {
     "small": "small.yaml",
+    "day-shift": "day-shift.yaml",
     "default": "assembly-hall.yaml",
     "assembly-hall": "assembly-hall.yaml",
     "medium": "medium.yaml",
@@ -172,7 +173,7 @@ def parse_key(key: str) -> Loc:
 
 
 def shipped_scenario(name: str) -> Path:
-    """Path of a scenario that comes with the package: small, default, medium."""
+    """Path of a scenario that comes with the package: small, default, medium, hand-wave, day-shift."""
     return Path(str(resources.files("factory.scenarios") / SHIPPED[name]))
 
 
@@ -181,7 +182,7 @@ def load_scenario(name_or_path: str, overrides: Sequence[str] = ()) -> LoadedSce
 
     Parameters
     ----------
-    name_or_path : ``small``, ``default``, ``medium``, ``hand-wave`` or the path of a YAML file.
+    name_or_path : ``small``, ``default``, ``medium``, ``hand-wave``, ``day-shift`` or the path of a YAML file.
     overrides : texts ``key=value``, applied in order; values are YAML.
 
     Raises

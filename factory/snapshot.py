@@ -33,10 +33,11 @@ def _spoken(part: str) -> str:
     return f"{side} {name.replace('_', ' ')}" if side in ("left", "right") else part
 
 
-SCREEN_PARTS = ("trunk", *(_spoken(PART_NAMES[i]) for i in LIMBS))
-"""Parts of a person as the screens of model B: the trunk with the head, then each limb capsule."""
-CAPSULE_PARTS = tuple("trunk" if "trunk" in name or name == "pelvis" else _spoken(name) for name in PART_NAMES)
-"""Parts of a person as a silhouette: the body's capsules, those of the torso by one name."""
+LOAD_PART = "carried box"
+SCREEN_PARTS = ("trunk", *(_spoken(PART_NAMES[i]) for i in LIMBS), LOAD_PART)
+"""Parts of a person as the screens of model B: the trunk with the head, then each limb capsule, then a box in the hands."""
+CAPSULE_PARTS = (*("trunk" if "trunk" in name or name == "pelvis" else _spoken(name) for name in PART_NAMES), LOAD_PART)
+"""Parts of a person as a silhouette: the body's capsules, those of the torso by one name, then a box in the hands."""
 AGV_PARTS = ("body", "load")
 
 _NO_XY, _NO_AGV, _NO_LINKS = np.empty((0, 2)), np.empty(0), np.empty((0, 0, 3))
@@ -130,6 +131,29 @@ def _fill_screens(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
+def _fill_loads(  # type: ignore[no-untyped-def]
+    row, part_number, holder, present, heading, center, extent, start, end, half, yaw, shape, owner, part
+):
+    for k in range(holder.shape[0]):
+        i = holder[k]
+        if not present[i]:
+            continue
+        for axis in range(3):
+            start[row, axis] = center[k, axis]
+            end[row, axis] = center[k, axis]
+        start[row, 2] -= extent[k, 2]
+        end[row, 2] += extent[k, 2]
+        half[row, 0] = extent[k, 0]
+        half[row, 1] = extent[k, 1]
+        yaw[row] = heading[i]
+        shape[row] = SHAPE_RECTANGLE
+        owner[row] = i
+        part[row] = part_number
+        row += 1
+    return row
+
+
+@njit(cache=True)
 def _fill_machines(  # type: ignore[no-untyped-def]
     row, first, agv_xy, agv_yaw, agv_half, agv_deck, agv_load, whole, link_a, link_b, link_r,
     start, end, half, yaw, shape, owner, part,
@@ -167,7 +191,7 @@ def _fill_machines(  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def _fill(  # type: ignore[no-untyped-def]
-    whole, present, position, heading, stature, cap_a, cap_b, cap_r, limbs, head,
+    whole, present, position, heading, stature, cap_a, cap_b, cap_r, limbs, head, load_holder, load_center, load_half,
     agv_xy, agv_yaw, agv_half, agv_deck, agv_load, link_a, link_b, link_r,
     start, end, half, yaw, shape, owner, part,
 ):  # fmt: skip
@@ -178,6 +202,10 @@ def _fill(  # type: ignore[no-untyped-def]
         )
     else:
         row = _fill_capsules(present, cap_a, cap_b, cap_r, start, end, half, yaw, shape, owner, part)
+    load_part = limbs.shape[0] + 1 if whole else cap_r.shape[1]
+    row = _fill_loads(
+        row, load_part, load_holder, present, heading, load_center, load_half, start, end, half, yaw, shape, owner, part
+    )
     return _fill_machines(
         row, present.shape[0], agv_xy, agv_yaw, agv_half, agv_deck, agv_load, whole, link_a, link_b, link_r,
         start, end, half, yaw, shape, owner, part,
@@ -219,15 +247,16 @@ def blockers_of(
     people : poses; absent people have no body.
     agvs : AGV poses with load heights [m], None for none.
     links : cobot link capsules, None for none.
-    model : what the radio makes of them. For ``silhouette`` a person is the twelve capsules of the body (``part`` indexes
-        :data:`CAPSULE_PARTS`) and an AGV two upright boxes, body and load (:data:`AGV_PARTS`). ``model_b`` knows one screen
-        per part and counts an owner's largest: there a person's trunk is one upright ellipse from floor to head beside the
-        limbs (:data:`SCREEN_PARTS`), and an AGV one box. A cobot is one capsule per link for both.
+    model : what the radio makes of them. For ``silhouette`` a person is the twelve capsules of the body and an upright box where
+        one is carried (``part`` indexes :data:`CAPSULE_PARTS`), and an AGV two upright boxes, body and load (:data:`AGV_PARTS`).
+        ``model_b`` knows one screen per part and counts an owner's largest: there a person's trunk is one upright ellipse from
+        floor to head beside the limbs and a carried box (:data:`SCREEN_PARTS`), and an AGV one box. A cobot is one capsule per
+        link for both.
     """
     n_agv = 0 if agvs is None else agvs.position_m.shape[0]
     n_cobot, n_link = (0, 0) if links is None else links.start_m.shape[:2]
     n_people, n_part = people.capsule_radius_m.shape
-    arrays = _empty(n_people * n_part + 2 * n_agv + n_cobot * n_link)
+    arrays = _empty(n_people * n_part + people.load_holder.shape[0] + 2 * n_agv + n_cobot * n_link)
     if agvs is None:
         vehicles: tuple[Floats, Floats, Floats, float, Floats] = (_NO_XY, _NO_AGV, _NO_XY, 0.0, _NO_AGV)
     else:
@@ -235,7 +264,8 @@ def blockers_of(
     arms = (_NO_LINKS, _NO_LINKS, _NO_AGV) if links is None else (links.start_m, links.end_m, links.radius_m)
     row = _fill(
         model != "silhouette", people.present, people.position_m, people.heading_rad, people.stature_m,
-        people.capsule_a, people.capsule_b, people.capsule_radius_m, _LIMB_INDEX, _HEAD, *vehicles, *arms, *arrays,
+        people.capsule_a, people.capsule_b, people.capsule_radius_m, _LIMB_INDEX, _HEAD,
+        people.load_holder, people.load_center_m, people.load_half_m, *vehicles, *arms, *arrays,
     )  # fmt: skip
     start, end, half, yaw, shape, owner, part = arrays
     return Blockers(start[:row], end[:row], half[:row], yaw[:row], shape[:row], owner[:row], part[:row])

@@ -12,12 +12,12 @@ import numpy.typing as npt
 
 from bridges.inbox import Inbox
 from factory.outages import Changes, DownTracker
+from factory.outlook import Outlook
 from factory.rooms import blaming, channel_seed, draw_seed, generator, radio_hall, walk_space
 from factory.scenario import LoadedScenario
 from factory.snapshot import CobotLinks, Scene, blockers_of, device_names, ues_of
 from factory.world import LINK_RADIUS_M, World, WorldSpec
-from humans.crowd import create_crowd
-from humans.forecast import forecast_constant_velocity
+from humans.sources import create_crowd
 from humans.types import Occupancy, PeopleState
 from radio.config import RadioConfig
 from radio.delivery import Delivered
@@ -33,6 +33,9 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 PEOPLE_SYNC_US = 100_000  # people in Bullet follow at 10 Hz, see ARCHITECTURE.md
+
+# Who takes parts from a cobot: somebody slower than this, and near enough for the arm to turn to.
+TAKER_STANDS_MPS, TAKER_CALLED_M = 0.3, 2.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +85,20 @@ class Twin:
         self.time_us = 0
         self.inbox = Inbox()
         with blaming(loaded, "people"):
+            floor = walk_space(scenario.hall, scenario.robots.cobots)
             self.crowd = create_crowd(
-                scenario.people, walk_space(scenario.hall), generator(seed, "people"), loaded.base_dir("people.replay")
+                scenario.people,
+                floor,
+                generator(seed, "people"),
+                loaded.base_dir("people.shift" if scenario.people.shift else "people.replay"),
             )
         with blaming(loaded, "robots"):
             self.fleet = Fleet(scenario.robots, generator(seed, "fleet"), survival_time_us(scenario.radio, "agv"))
             self.cobots = Cobots(scenario.robots, generator(seed, "cobots"), survival_time_us(scenario.radio, "cobot"))
+        self._hands_over = bool(np.isfinite(self.cobots.handover_m).any())
         self.n_machines = self.fleet.n + len(self.cobots.names)
         self.people = self.crowd.state()
+        self.outlook = Outlook(scenario, len(self.people.present))
         self.agvs, self.cobot_state = self.fleet.state(), self.cobots.state()
         self.world = World(_world_spec(loaded, self.people))
         self.world.place_arms(self.cobot_state.joint_target_rad)
@@ -126,7 +135,7 @@ class Twin:
         self.inbox.drain()  # nothing steers yet: bridges only read
         overdue_us = self._overdue_us()
         self.fleet.step(now, dt, overdue_us[: self.fleet.n], self.people.position_m, self.people.present)
-        self.cobots.step(now, dt, overdue_us[self.fleet.n :], self._separation_m)
+        self.cobots.step(now, dt, overdue_us[self.fleet.n :], self._separation_m, taker_m=self._takers_m())
         self.agvs, self.cobot_state = self.fleet.state(), self.cobots.state()
         self.crowd.step(now, dt, self._occupancy())
         self.people = self.crowd.state()
@@ -172,13 +181,23 @@ class Twin:
         return self.world.contacts()
 
     def _expected(self, now: int) -> list[Scene]:
-        """Scenes that a network can expect: people go on as they walk, AGVs as they plan, arms stay where they are."""
+        """Scenes that a network can expect: people by the outlook, AGVs as they plan, arms stay where they are."""
         scenes = []
-        for horizon_ms in self.scenario.radio.human_aware.horizons_ms:
-            horizon_s = horizon_ms / 1000.0
-            people = forecast_constant_velocity(self.people, horizon_s)
-            scenes.append(self.scene(now + round(horizon_ms * 1000), people, self.fleet.state_ahead(horizon_s)))
+        for horizon_us, futures in zip(self.outlook.horizon_us.tolist(), self.outlook.ahead(now, self.people), strict=True):
+            agvs = self.fleet.state_ahead(horizon_us / 1e6)
+            scenes += [self.scene(now + horizon_us, people, agvs) for people in futures]
         return scenes
+
+    def _takers_m(self) -> Floats | None:
+        """Distance from each cobot's hand-over place to the nearest person who stands there [m], inf for none."""
+        if not self._hands_over:
+            return None
+        people = self.people
+        waits = people.present & (np.hypot(*people.velocity_mps.T) < TAKER_STANDS_MPS)
+        distance = np.hypot(*(people.position_m[None, :, :] - self.cobots.handover_m[:, None, :]).transpose(2, 0, 1))
+        distance[~(distance < TAKER_CALLED_M) | ~waits] = np.inf
+        nearest: Floats = distance.min(axis=1, initial=np.inf)
+        return nearest
 
     def _occupancy(self) -> Occupancy:
         return Occupancy(self.agvs.position_m, self.agvs.velocity_mps, self.agvs.radius_m)

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from humans.body import JOINTS, PARTS, pose_one
+from humans.body import JOINTS, PART_NAMES, PARTS, pose_one
 from humans.gait import advance_gait, gait_joints
 from humans.gestures import (
+    GESTURE_KNEEL,
     GESTURE_REACH,
     GESTURE_WAVE,
+    KNEEL_HOLD_S,
+    KNEEL_RAISE_S,
     NO_GESTURE,
     PANEL_HEIGHT,
     PANEL_REACH_M,
@@ -23,7 +26,9 @@ from humans.gestures import (
     WAVE_RAISE_S,
     WAVE_SWING_RAD,
     gesture_joints,
+    within_hand_speed,
 )
+from humans.loads import DOWN_US, PICKED_US, Loads, carry_joints, load_course, place_load
 from humans.types import FloatArray, IntArray
 
 GAIT_SMOOTHING_S = 0.2
@@ -31,6 +36,7 @@ WORK_SMOOTHING_S = 0.4
 TRACK_BASELINE_US = 400_000
 _TRACK_PERIOD_US = 20_000
 _TRACK_SAMPLES = 24
+_SHOULDERS = (PART_NAMES.index("upper_arm_left"), PART_NAMES.index("upper_arm_right"))
 
 
 @njit(cache=True)
@@ -57,17 +63,26 @@ def animate(  # type: ignore[no-untyped-def]
     start_us,
     timing,
     hand,
+    load_half,
+    load_us,
     holder,
     out_a,
     out_b,
     panel,
+    load,
 ) -> None:
-    """Write all capsules (n, 12, 3) twice and the held panels (k, 3); see :meth:`Animation.bodies`."""
+    """Write all capsules (n, 12, 3) twice, the held panels (k, 3) and carried boxes (n, 3); see :meth:`Animation.bodies`."""
     joints = np.empty(JOINTS)
     for i in range(position.shape[0]):
         gait_joints(phase[i], scale[i], stature[i], sway, joints)
         gesture_joints(work[i], carry[i], kind[i], (time_us - start_us[i]) * 1e-6, timing[i], hand[i], joints)
+        hands, box = 0.0, 0.0
+        if load_half[i, 0] > 0.0:
+            hands, box = load_course(time_us, load_us[PICKED_US, i], load_us[DOWN_US, i])
+            carry_joints(hands, box, load_half[i], stature[i], joints)
         pose_one(position[i, 0], position[i, 1], heading[i], stature[i], joints, out_a[i], out_b[i])
+        if hands > 0.0:
+            place_load(box, load_half[i], stature[i], heading[i], out_a[i, _SHOULDERS[0]], out_a[i, _SHOULDERS[1]], load[i])
     for k in range(holder.shape[0]):
         i = holder[k]
         panel[k, 0] = position[i, 0] + PANEL_REACH_M * np.cos(heading[i])
@@ -85,10 +100,11 @@ class Animation:
     phase, scale : (n,) gait cycle and stretch of the angle curves (see ``humans.gait``).
     work, work_target : (n,) weight of the working posture and where it tends.
     carry : (n,) 1 for people with a panel in their hands, else 0.
-    gesture : (n,) NO_GESTURE, GESTURE_WAVE or GESTURE_REACH.
+    gesture : (n,) NO_GESTURE, GESTURE_WAVE, GESTURE_REACH or GESTURE_KNEEL.
     gesture_start_us, gesture_end_us : (n,) its time [us].
     timing : (n, 4) its course (see ``humans.gestures.gesture_joints``).
     hand : (n,) 0 left, 1 right.
+    loads : boxes that people carry.
     sway : 1 to shift the pelvis with every step, 0 where the positions already hold that sway.
     """
 
@@ -103,6 +119,7 @@ class Animation:
     gesture_end_us: IntArray
     timing: FloatArray
     hand: IntArray
+    loads: Loads
     sway: float
 
     @staticmethod
@@ -123,6 +140,7 @@ class Animation:
             gesture_end_us=np.zeros(n, dtype=np.int64),
             timing=np.ones((n, 4)),
             hand=np.ones(n, dtype=np.int64),
+            loads=Loads(n),
             sway=1.0 if sway else 0.0,
         )
 
@@ -131,16 +149,20 @@ class Animation:
         advance_bodies(dt_us * 1e-6, speed_mps, self.stature_m, self.phase, self.scale, self.work, self.work_target)
 
     def begin(self, person: int, kind: int, time_us: int, rng: np.random.Generator) -> None:
-        """Let one person begin a wave or a reach with a course drawn from ``rng``."""
+        """Let one person begin a wave, a reach or to kneel, with a course drawn from ``rng``; it ends at ``gesture_end_us``."""
         if kind == GESTURE_WAVE:
             ranges = (WAVE_RAISE_S, WAVE_HOLD_S, WAVE_FREQUENCY_HZ, WAVE_SWING_RAD)
         elif kind == GESTURE_REACH:
             ranges = (REACH_RAISE_S, REACH_HOLD_S, REACH_FLEXION_RAD, (0.0, 0.0))
+        elif kind == GESTURE_KNEEL:
+            ranges = (KNEEL_RAISE_S, KNEEL_HOLD_S, (0.0, 0.0), (0.0, 0.0))
         else:
-            raise ValueError(f"gesture {kind} is unknown; it must be {GESTURE_WAVE} (wave) or {GESTURE_REACH} (reach)")
+            known = f"{GESTURE_WAVE} (wave), {GESTURE_REACH} (reach) or {GESTURE_KNEEL} (kneel)"
+            raise ValueError(f"gesture {kind} is unknown; it must be {known}")
         draw = rng.random(5)
         for k, (low, high) in enumerate(ranges):
             self.timing[person, k] = low + draw[k] * (high - low)
+        within_hand_speed(kind, self.timing[person])
         self.hand[person] = int(draw[4] < 0.9)  # nine in ten people are right-handed
         self.gesture[person] = kind
         self.gesture_start_us[person] = time_us
@@ -152,7 +174,7 @@ class Animation:
         """Return capsule ends (n, 12, 3) twice and the panels of the (k,) holders, (k, 3), in fresh arrays [m]."""
         n = len(position_m)
         capsule_a, capsule_b = np.empty((n, PARTS, 3)), np.empty((n, PARTS, 3))
-        panel = np.empty((len(holders), 3))
+        panel, load = np.empty((len(holders), 3)), np.zeros((n, 3))
         animate(
             time_us,
             position_m,
@@ -167,10 +189,13 @@ class Animation:
             self.gesture_start_us,
             self.timing,
             self.hand,
+            self.loads.half_m,
+            self.loads.since_us,
             holders,
             capsule_a,
             capsule_b,
             panel,
+            load,
         )
         return capsule_a, capsule_b, panel
 

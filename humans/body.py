@@ -1,7 +1,7 @@
 """Bodies as twelve capsules from stature, and the pose of many bodies at once.
 
 A body is posed by 18 joint values (``JOINT_NAMES``). The pelvis height is not one of them: it follows from the legs, so that
-the lower sole stands on the floor in every pose. Body frame: x forward, y left, z up.
+the lowest of soles and knees rests on the floor in every pose. Body frame: x forward, y left, z up.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ def pose_one(  # type: ignore[no-untyped-def]
         foot_sin, foot_cos = np.sin(foot), np.cos(foot)
         heel_z = ankle_z + h * (HEEL * foot_sin - ANKLE_HEIGHT * foot_cos)
         ball_z = ankle_z + h * (BALL * foot_sin - ANKLE_HEIGHT * foot_cos)
-        hip_z = max(hip_z, -min(heel_z, ball_z) * roll_cos)
+        hip_z = max(hip_z, -min(heel_z, ball_z) * roll_cos, THIGH_RADIUS * h - knee_z * roll_cos)
         offset = s * HIP_OFFSET * h
         hip_x, hip_y = -offset * pelvis_sin, sway + offset * pelvis_cos
         thigh, lower = 8 + side, 10 + side

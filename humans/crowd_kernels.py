@@ -15,8 +15,8 @@ HEADING, PACE, SPEED, FACING, STATURE, PHASE, SCALE, WORK, WORK_TARGET, CARRY = 
 """Rows of ``real`` (10, n): see :func:`humans.walking.walk` and :class:`humans.animation.Animation`."""
 LEAVE_US, WAVE_US, REACH_US, GESTURE, START_US, END_US, HAND = range(7)
 """Rows of ``whole`` (7, n): when people leave, wave and reach [us]; their gesture and its time; the hand."""
-WALKING, ON_BREAK, WAITS = range(3)
-"""Rows of ``flag`` (3, n)."""
+WALKING, ON_BREAK, WAITS, PRESENT = range(4)
+"""Rows of ``flag`` (4, n); who is not present is neither walking nor in anybody's way."""
 
 
 @njit(cache=True)
@@ -30,7 +30,7 @@ def decisions_due(time_us, plane, real, whole, flag):  # type: ignore[no-untyped
 
 @njit(cache=True)
 def step_crowd(  # type: ignore[no-untyped-def]
-    time_us, dt_s, check, plane, real, whole, flag, goal, ahead, wide, fine_m, centre_m, step_m, nx, ny,
+    time_us, dt_s, check, plane, real, whole, flag, wander, goal, ahead, wide, fine_m, centre_m, step_m, nx, ny,
     machine_xy, machine_v, machine_r, size_m, box_c, box_h, box_yaw, since_us, sample_us, sample_m, clock,
 ):  # fmt: skip
     """Walk, animate and track everybody by a step, unless something is to be decided first.
@@ -44,7 +44,7 @@ def step_crowd(  # type: ignore[no-untyped-def]
     walk(
         dt_s, position, plane[VELOCITY], real[HEADING], real[PACE], flag[WALKING], real[SPEED], goal, plane[TARGET], real[FACING],
         ahead, wide, fine_m, centre_m, step_m, nx, ny, machine_xy, machine_v, machine_r, size_m, box_c, box_h, box_yaw,
-        flag[WAITS],
+        flag[WAITS], flag[PRESENT], wander,
     )  # fmt: skip
     advance_bodies(dt_s, real[PACE], real[STATURE], real[PHASE], real[SCALE], real[WORK], real[WORK_TARGET])
     observe_velocity(time_us, position, since_us, sample_us, sample_m, clock, plane[TRACKED])
@@ -53,14 +53,14 @@ def step_crowd(  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def report_crowd(  # type: ignore[no-untyped-def]
-    time_us, sway, plane, real, whole, flag, timing, holder, size_m, box_c, box_h, box_yaw, reaches, gap_m,
-    capsule, panel, activity,
+    time_us, sway, plane, real, whole, flag, timing, load_half, load_us, holder, size_m, box_c, box_h, box_yaw, reaches, gap_m,
+    capsule, panel, activity, load,
 ) -> None:  # fmt: skip
-    """Write everybody's capsules (2, n, 12, 3), held panels (k, 3) [m] and activities (n,)."""
+    """Write everybody's capsules (2, n, 12, 3), held panels (k, 3), carried boxes (n, 3) [m] and activities (n,)."""
     position, heading = plane[POSITION], real[HEADING]
     seen_activities(flag[WALKING], flag[WAITS], flag[ON_BREAK], whole[GESTURE], activity)
     animate(
         time_us, position, heading, real[STATURE], real[PHASE], real[SCALE], sway, real[WORK], real[CARRY], whole[GESTURE],
-        whole[START_US], timing, whole[HAND], holder, capsule[0], capsule[1], panel,
+        whole[START_US], timing, whole[HAND], load_half, load_us, holder, capsule[0], capsule[1], panel, load,
     )  # fmt: skip
     hold(panel, position, holder, size_m, box_c, box_h, box_yaw, reaches, gap_m)

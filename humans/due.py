@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from numba import njit
 
-from humans.gestures import GESTURE_REACH, GESTURE_WAVE, NO_GESTURE
-from humans.types import BREAK, REACH, STAND, WALK, WAVE, WORK
+from humans.gestures import GESTURE_KNEEL, GESTURE_REACH, GESTURE_WAVE, NO_GESTURE
+from humans.types import BREAK, KNEEL, REACH, STAND, WALK, WAVE, WORK
 
 ARRIVED_M = 0.25
 """Who is this near to a place has arrived [m]."""
@@ -41,6 +41,8 @@ def seen_activities(walking, waits, on_break, gesture, out) -> None:  # type: ig
             out[i] = WAVE
         elif gesture[i] == GESTURE_REACH:
             out[i] = REACH
+        elif gesture[i] == GESTURE_KNEEL:
+            out[i] = KNEEL
         elif walking[i]:
             out[i] = STAND if waits[i] else WALK
         else:

@@ -1,7 +1,8 @@
-"""Where everybody's body will be: constant velocity over a 0.4 s baseline, and how far that is off.
+"""Where everybody's body will be.
 
-Constant velocity is the reference that forecasts of people are measured against; acceleration is not extrapolated, for it is
-about twice worse beyond a second.
+Two forecasts: constant velocity over a 0.4 s baseline with the spread that it had over recorded people, which a run uses and
+which forecasts of people are measured against; and :class:`Forecaster`, which watches a hall, draws whole futures and calibrates
+how sure it is. Acceleration is not extrapolated by either, for that is about twice worse beyond a second.
 """
 
 from __future__ import annotations
@@ -9,7 +10,20 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from humans.forecast_bodies import bodies_of_samples
+from humans.forecast_online import Forecaster
+from humans.forecast_types import ForecastConfig, PeopleForecast, PeopleSamples
 from humans.types import FloatArray, PeopleState
+
+__all__ = [
+    "ForecastConfig",
+    "Forecaster",
+    "PeopleForecast",
+    "PeopleSamples",
+    "bodies_of_samples",
+    "forecast_constant_velocity",
+    "forecast_spread_m",
+]
 
 STANDING_MPS = 0.15  # who is slower is taken to stay
 
@@ -75,6 +89,10 @@ def forecast_constant_velocity(state: PeopleState, horizon_s: float) -> PeopleSt
         float(horizon_s), state.tracked_velocity_mps, state.position_m, state.capsule_a, state.capsule_b,
         state.panel_holder, state.panel_position_m, position, capsule, panel,
     )  # fmt: skip
+    load = state.load_center_m
+    if len(state.load_holder):
+        load = load.copy()
+        load[:, :2] += position[state.load_holder] - state.position_m[state.load_holder]
     return PeopleState(
         time_us=state.time_us + round(horizon_s * 1e6),
         present=state.present,
@@ -92,6 +110,9 @@ def forecast_constant_velocity(state: PeopleState, horizon_s: float) -> PeopleSt
         panel_holder=state.panel_holder,
         panel_position_m=panel,
         goal_m=state.goal_m,
+        load_holder=state.load_holder,
+        load_center_m=load,
+        load_half_m=state.load_half_m,
     )
 
 

@@ -1,11 +1,14 @@
-"""Gestures: hand waves, reaches, work at a bench and a panel held before the chest, as minimum-jerk joint trajectories."""
+"""Gestures: hand waves, reaches, kneeling, work at a bench and things held before the chest, as minimum-jerk trajectories."""
 
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
 
-NO_GESTURE, GESTURE_WAVE, GESTURE_REACH = range(3)
+from humans.kneeling import KNEEL_LEAN_RAD, kneel_joints
+from humans.types import FloatArray
+
+NO_GESTURE, GESTURE_WAVE, GESTURE_REACH, GESTURE_KNEEL = range(4)
 
 # Arm angles [rad]: shoulder flexion, abduction, elbow flexion, outward rotation. Design values, none of them measured.
 _DEG = np.pi / 180.0
@@ -15,7 +18,10 @@ REACH_LEAN = 12.0 * _DEG
 WORK_ARM = (22.0 * _DEG, 6.0 * _DEG, 66.0 * _DEG, -14.0 * _DEG)
 WORK_LEAN = 5.0 * _DEG
 CARRY_ARM = (10.0 * _DEG, 2.0 * _DEG, 84.0 * _DEG, -16.0 * _DEG)
-WAVE_RAISE_S = (0.5, 0.8)
+HAND_SPEED_MPS = 2.0
+"""Hands approach no faster than this (ISO 13855, upper limbs); what is drawn faster is stretched to it [m/s]."""
+_WAVE_WAY_M, _REACH_WAY_M_PER_RAD, _FOREARM_M = 1.71, 0.87, 0.43  # of the tallest body's hand; for reaches per flexion
+WAVE_RAISE_S = (1.6, 2.2)
 WAVE_HOLD_S = (1.5, 4.0)
 WAVE_ONSET_S = 0.3
 WAVE_FREQUENCY_HZ = (1.0, 2.5)
@@ -23,6 +29,8 @@ WAVE_SWING_RAD = (20.0 * _DEG, 30.0 * _DEG)
 REACH_RAISE_S = (0.6, 0.9)
 REACH_HOLD_S = (0.4, 2.0)
 REACH_FLEXION_RAD = (55.0 * _DEG, 110.0 * _DEG)
+KNEEL_RAISE_S = (1.6, 2.4)
+KNEEL_HOLD_S = (4.0, 20.0)
 
 PANEL_REACH_M = 0.35
 """A held panel's distance before the body's axis [m]."""
@@ -37,6 +45,19 @@ def min_jerk(share):  # type: ignore[no-untyped-def]
     return min(s * s * s * (10.0 + s * (-15.0 + 6.0 * s)), 1.0)  # rounding may end a hair above 1
 
 
+def within_hand_speed(kind: int, timing: FloatArray) -> None:
+    """Stretch a gesture's timing (4,) until its hand keeps to ``HAND_SPEED_MPS``, in place; see :func:`gesture_joints`.
+
+    A minimum-jerk move of a way w in a time t peaks at ``1.875 w / t`` (Flash & Hogan 1985); a swing a at frequency f of a
+    forearm r at ``2 pi f a r``.
+    """
+    if kind == GESTURE_WAVE:
+        timing[0] = max(timing[0], 1.875 * _WAVE_WAY_M / HAND_SPEED_MPS)
+        timing[3] = min(timing[3], HAND_SPEED_MPS / (2.0 * np.pi * timing[2] * _FOREARM_M))
+    elif kind == GESTURE_REACH:
+        timing[0] = max(timing[0], 1.875 * _REACH_WAY_M_PER_RAD * timing[2] / HAND_SPEED_MPS)
+
+
 @njit(cache=True)
 def gesture_weight(age_s, raise_s, hold_s):  # type: ignore[no-untyped-def]
     """Return how far an arm has gone into its gesture, 0..1: raise, hold, and lower in the time of the raise."""
@@ -45,6 +66,12 @@ def gesture_weight(age_s, raise_s, hold_s):  # type: ignore[no-untyped-def]
     if age_s < raise_s + hold_s:
         return min_jerk(age_s / raise_s)
     return min_jerk((2.0 * raise_s + hold_s - age_s) / raise_s)
+
+
+@njit(cache=True)
+def kneel_share(age_s, raise_s, hold_s):  # type: ignore[no-untyped-def]
+    """Return the share of the way down to the knee, 0..1, at constant pace; see :func:`gesture_weight`."""
+    return max(min(age_s / raise_s, (2.0 * raise_s + hold_s - age_s) / raise_s, 1.0), 0.0)
 
 
 @njit(cache=True)
@@ -58,7 +85,8 @@ def gesture_joints(work, carry, kind, age_s, timing, hand, joints) -> None:  # t
     """Blend one body's arms, (18,) joints, into work, carrying and a gesture, in place.
 
     ``work`` and ``carry`` are weights 0..1; ``timing`` is (4,): raise time [s], hold time [s], then frequency [Hz] and swing
-    [rad] of a wave, or shoulder flexion [rad] and nothing of a reach; ``hand`` is 0 for the left, 1 for the right.
+    [rad] of a wave, or shoulder flexion [rad] and nothing of a reach, or nothing of kneeling; ``hand`` is 0 for the left, 1 for
+    the right. One kneels on the knee of the hand's side.
     """
     for side in range(2):
         _blend(joints, 6 + 4 * side, WORK_ARM, work)
@@ -67,6 +95,13 @@ def gesture_joints(work, carry, kind, age_s, timing, hand, joints) -> None:  # t
     if kind == NO_GESTURE:
         return
     weight = gesture_weight(age_s, timing[0], timing[1])
+    if kind == GESTURE_KNEEL:
+        for side in range(2):
+            _blend(joints, 6 + 4 * side, WORK_ARM, weight)
+        joints[17] += weight * KNEEL_LEAN_RAD
+        # A share of the way, not of the pose: feet and hips have their own courses on it.
+        kneel_joints(kneel_share(age_s, timing[0], timing[1]), 1 - hand, joints)
+        return
     arm = 6 + 4 * hand
     if kind == GESTURE_WAVE:
         _blend(joints, arm, WAVE_ARM, weight)

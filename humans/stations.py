@@ -113,7 +113,15 @@ class Stations:
             free &= box_distance_m(self._space, points).min(axis=1) > _EDGE_M
         return np.array([p for p in points[free] if self._floor.sees(place, p)]).reshape(-1, 2)
 
-    def claim(self, person: int, role: int, resting: bool, rng: np.random.Generator, anywhere: bool = False) -> None:
+    def claim(
+        self,
+        person: int,
+        role: int,
+        resting: bool,
+        rng: np.random.Generator,
+        anywhere: bool = False,
+        among: IntArray | None = None,
+    ) -> None:
         """Let a person leave the present place for another station: one where nobody is, else where fewest are.
 
         Parameters
@@ -122,9 +130,12 @@ class Stations:
         resting : whether a break is due; then the station is one for breaks, if there is any.
         rng : draws among the stations.
         anywhere : whether every station will do, because the way to the usual ones is blocked.
+        among : (k,) stations to choose from instead of the role's.
         """
         here = int(self.goal[person])
         open_to = self._rest if resting and self.has_rest else self._open_to[role]
+        if among is not None:
+            open_to = among
         if anywhere:
             open_to = np.arange(len(self.kind))
         if len(open_to) > 1:
@@ -135,13 +146,22 @@ class Stations:
             open_to, bound = open_to[spare], bound[spare]
         open_to = open_to[bound == bound.min()]
         goal = int(open_to[int(rng.integers(len(open_to)))])
-        if here >= 0 and self.owner[here, self.slot[person]] == person:
-            self.owner[here, self.slot[person]] = -1
+        self.release(person)
         free = np.flatnonzero(self.owner[goal, : self.slots[goal]] < 0)
         slot = int(free[0]) if len(free) else int(rng.integers(self.slots[goal]))
         if len(free):
             self.owner[goal, slot] = person
         self.goal[person], self.slot[person] = goal, slot
+
+    def release(self, person: int) -> None:
+        """Let go of the place that a person has claimed; the station stays the person's last one."""
+        here = int(self.goal[person])
+        if here >= 0 and self.owner[here, self.slot[person]] == person:
+            self.owner[here, self.slot[person]] = -1
+
+    def facing(self, station: int) -> float:
+        """Where one faces at a station [rad]."""
+        return float(self._facing[station])
 
     def spot(self, person: int) -> tuple[FloatArray, float]:
         """Place (2,) [m] that a person has claimed, and where one faces there [rad]; guests beside a break or desk face it."""

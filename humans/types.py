@@ -6,7 +6,7 @@ Time: integer microseconds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -16,9 +16,9 @@ FloatArray: TypeAlias = npt.NDArray[np.float64]
 IntArray: TypeAlias = npt.NDArray[np.int64]
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
 
-ACTIVITIES = ("walk", "stand", "work", "reach", "wave", "break")
+ACTIVITIES = ("walk", "stand", "work", "reach", "wave", "break", "kneel")
 """Names behind ``PeopleState.activity``."""
-WALK, STAND, WORK, REACH, WAVE, BREAK = range(6)
+WALK, STAND, WORK, REACH, WAVE, BREAK, KNEEL = range(7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,9 @@ class PeopleState:
     panel_holder : (k,) people who carry a hand-held panel.
     panel_position_m : (k, 3) the panels [m]; an absent holder's panel stays where the holder was last.
     goal_m : (n, 2) where each person is bound for, the own position when at the goal or when replayed [m].
+    load_holder : (b,) people who have a box in their hands just now; none unless the crowd says so.
+    load_center_m, load_half_m : (b, 3) the boxes' middles, and half depth, width and height [m]. A box stands upright and is
+        turned as its holder's chest, its depth along the heading.
     """
 
     time_us: int
@@ -101,6 +104,9 @@ class PeopleState:
     panel_holder: IntArray
     panel_position_m: FloatArray
     goal_m: FloatArray
+    load_holder: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    load_center_m: FloatArray = field(default_factory=lambda: np.zeros((0, 3)))
+    load_half_m: FloatArray = field(default_factory=lambda: np.zeros((0, 3)))
 
 
 class PeopleModel(Protocol):

@@ -15,7 +15,7 @@ from humans.floor import sees
 RELAXATION_S = 0.5
 PERSON_RADIUS_M = 0.25
 BODY_MARGIN_M = 0.28  # centres are kept this far from boxes and walls
-CORE_M = 0.45  # centres are kept this far from each other
+CORE_M = 0.47  # centres are kept this far from each other
 _REPULSION_MPS2 = 1.2
 _REPULSION_RANGE_M = 0.25
 _NEAR_M = 1.6  # the repulsion has faded beyond
@@ -28,6 +28,7 @@ _YIELD_GAP_M = 0.2
 _ASIDE_MPS = 1.4
 _ROUND_M = 1.2  # how far off one begins to go round somebody or something that stands
 _DIRECT_M = 6.0
+_AIM_M = 2.0
 _TURN_S = 0.25
 _TURN_RADPS = 4.0
 _REPLY_S = 0.25  # who steps aside is quicker than who merely sets off
@@ -120,13 +121,14 @@ def _give_way(px, py, wx, wy, vx, vy, radius, mx, my, wide, fine_m):  # type: ig
 @njit(cache=True)
 def walk(  # type: ignore[no-untyped-def]
     dt_s, position, velocity, heading, pace, walking, speed, goal, target, facing, ahead, wide, fine_m, centre, step_m, nx, ny,
-    machine_xy, machine_v, machine_r, size, box_c, box_h, box_yaw, waits,
+    machine_xy, machine_v, machine_r, size, box_c, box_h, box_yaw, waits, present, wander,
 ) -> None:  # fmt: skip
     """Advance everybody by a tick, in place.
 
     ``walking`` (n,) tells who is on the way to ``target`` (n, 2) near station ``goal`` (n,), the others stand there and turn to
     ``facing`` (n,). ``ahead`` (g, cells) leads to each goal over the cells at ``centre``; ``wide`` tells where one can walk
-    straight. ``pace`` (n,) is set to the speed, ``waits`` (n,) where a machine makes somebody wait.
+    straight. ``pace`` (n,) is set to the speed, ``waits`` (n,) where a machine makes somebody wait. Who is not ``present`` (n,)
+    stays put and is in nobody's way. ``wander`` (2, n) are swings of direction [rad] and pace, see ``humans.wander``.
     """
     n = position.shape[0]
     moved = np.empty((n, 2))
@@ -134,6 +136,9 @@ def walk(  # type: ignore[no-untyped-def]
     for i in range(n):
         px, py = position[i, 0], position[i, 1]
         waits[i] = False
+        moved[i, 0], moved[i, 1] = px, py
+        if not present[i]:
+            continue
         gx, gy = target[i, 0] - px, target[i, 1] - py
         away = np.sqrt(gx * gx + gy * gy)
         relax = RELAXATION_S
@@ -145,8 +150,13 @@ def walk(  # type: ignore[no-untyped-def]
                     gx, gy = centre[cell, 0] - px, centre[cell, 1] - py
             length = max(np.sqrt(gx * gx + gy * gy), 1e-9)
             ex, ey = gx / length, gy / length
+            # The line swings, but not before a goal.
+            swing = wander[0, i] * min(away / _AIM_M, 1.0)
+            ex, ey = ex * np.cos(swing) - ey * np.sin(swing), ex * np.sin(swing) + ey * np.cos(swing)
             # Slows down over the last step, and turns round before setting off.
-            wanted = min(speed[i], away / 0.6) * max(0.15, 0.5 + 0.5 * (ex * np.cos(heading[i]) + ey * np.sin(heading[i])))
+            wanted = min(speed[i] * wander[1, i], away / 0.6) * max(
+                0.15, 0.5 + 0.5 * (ex * np.cos(heading[i]) + ey * np.sin(heading[i]))
+            )
         else:
             ex, ey, wanted = gx, gy, 0.8  # drifts back to the place
         wx, wy = wanted * ex, wanted * ey
@@ -175,7 +185,7 @@ def walk(  # type: ignore[no-untyped-def]
         for j in range(n):
             rx, ry = px - position[j, 0], py - position[j, 1]
             gap2 = rx * rx + ry * ry
-            if gap2 > _NEAR_M * _NEAR_M or j == i or gap2 < 1e-12:
+            if gap2 > _NEAR_M * _NEAR_M or j == i or gap2 < 1e-12 or not present[j]:
                 continue
             gap = np.sqrt(gap2)
             ahead_share = _ANISOTROPY
@@ -190,7 +200,7 @@ def walk(  # type: ignore[no-untyped-def]
         vx = velocity[i, 0] + dt_s * ((wx - velocity[i, 0]) / relax + ax)
         vy = velocity[i, 1] + dt_s * ((wy - velocity[i, 1]) / relax + ay)
         v = np.sqrt(vx * vx + vy * vy)
-        limit = max(1.3 * speed[i] if walking[i] else 0.4, _ASIDE_MPS if relax < RELAXATION_S else 0.0)
+        limit = max(1.3 * speed[i] * wander[1, i] if walking[i] else 0.4, _ASIDE_MPS if relax < RELAXATION_S else 0.0)
         if v > limit:
             vx *= limit / v
             vy *= limit / v
@@ -199,7 +209,7 @@ def walk(  # type: ignore[no-untyped-def]
         for j in range(i + 1, n):
             dx, dy = moved[i, 0] - moved[j, 0], moved[i, 1] - moved[j, 1]
             gap2 = dx * dx + dy * dy
-            if gap2 < CORE_M * CORE_M:
+            if gap2 < CORE_M * CORE_M and present[i] and present[j]:
                 gap = np.sqrt(gap2)
                 if gap < 1e-6:
                     dx, dy, gap = 1e-6, 0.0, 1e-6
@@ -210,6 +220,9 @@ def walk(  # type: ignore[no-untyped-def]
                 moved[j, 0] -= dx * shift
                 moved[j, 1] -= dy * shift
     for i in range(n):
+        if not present[i]:
+            velocity[i, 0], velocity[i, 1], pace[i] = 0.0, 0.0, 0.0
+            continue
         x, y = moved[i, 0], moved[i, 1]
         for b in range(box_c.shape[0]):
             x, y = _push_out(x, y, box_c[b, 0], box_c[b, 1], box_h[b, 0], box_h[b, 1], box_yaw[b])

@@ -235,6 +235,12 @@ class HumanAwareConfig(_Model):
     )
     period_ms: float = Field(100.0, ge=10, le=1000, description="Time between forecasts in ms.")
     risk_sinr_db: float = Field(8.0, ge=-20, le=40, description="Forecast SINR below which another leg is prepared [dB].")
+    futures: int = Field(
+        1, ge=1, le=200, description="Futures drawn for each instant; 1: the expected one alone, people going on as they walk."
+    )
+    futures_share: float = Field(
+        0.2, gt=0, lt=1, description="Of several futures, the share that may be worse than what is reckoned with, 0..1."
+    )
 
 
 class ServiceConfig(_Model):

@@ -7,7 +7,10 @@ depends on the predicted scenes alone, so asking later gives what asking at once
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
 
 from radio.policies.reports import LinkBudget, Report
 from radio.types import Blockers, BoolArray, Sweep, Ues
@@ -26,8 +29,9 @@ class Foresight:
     ----------
     channel : channel of the hall.
     budget : turns sweeps into reports.
-    scenes : predicted scenes in order of time.
+    scenes : predicted scenes in order of time; scenes of one time are futures that are equally likely.
     links : (U * T,) links to begin with.
+    share : of the futures that may be worse than what the reports say, pair by pair.
 
     Attributes
     ----------
@@ -35,12 +39,15 @@ class Foresight:
     reports : the predicted sweeps; links that are not covered have no gain.
     """
 
-    def __init__(self, channel: Channel, budget: LinkBudget, scenes: Sequence[Scene], links: BoolArray) -> None:
-        self._channel = channel
+    def __init__(
+        self, channel: Channel, budget: LinkBudget, scenes: Sequence[Scene], links: BoolArray, share: float = 0.5
+    ) -> None:
+        self._channel, self._share = channel, share
         # Copied, for devices and bodies move on before the last link is asked for.
-        self._scenes = [(time_us, _copied_ues(ues), _copied_blockers(blockers)) for time_us, ues, blockers in scenes]
+        copies = [(time_us, _copied_ues(ues), _copied_blockers(blockers)) for time_us, ues, blockers in scenes]
+        self._instants = [list(futures) for _, futures in groupby(copies, key=lambda scene: scene[0])]
         self.covered: BoolArray = links.copy()
-        first = [budget.report(self._sweep(scene, links)) for scene in self._scenes]
+        first = [budget.report(self._sweep(futures, links)) for futures in self._instants]
         self.reports = tuple([Report(r.time_us, r.gain, r.budget, source=self) for r in first])
 
     def cover(self, links: BoolArray) -> bool:
@@ -48,12 +55,19 @@ class Foresight:
         missing = links & ~self.covered
         if not missing.any():
             return False
-        for scene, report in zip(self._scenes, self.reports, strict=True):
-            report.add(self._sweep(scene, missing).gain)
+        for futures, report in zip(self._instants, self.reports, strict=True):
+            report.add(self._sweep(futures, missing).gain)
         self.covered |= missing
         return True
 
-    def _sweep(self, scene: Scene, links: BoolArray) -> Sweep:
+    def _sweep(self, futures: Sequence[Scene], links: BoolArray) -> Sweep:
+        sweeps = [self._future(scene, links) for scene in futures]
+        if len(sweeps) == 1:
+            return sweeps[0]
+        gain = np.quantile([sweep.gain for sweep in sweeps], self._share, axis=0, method="lower")
+        return Sweep(sweeps[0].time_us, gain)
+
+    def _future(self, scene: Scene, links: BoolArray) -> Sweep:
         time_us, ues, blockers = scene
         paths = self._channel.paths(ues, links, remember=False)
         loss_db = self._channel.blockage(paths, blockers, ues, links).loss_db

@@ -82,13 +82,14 @@ class Ether:
         self._plans: Sequence[Plan] = ()
         self._forecast_period_us = round(config.human_aware.period_ms * 1000)
         self._forecasting = "human_aware" in config.policies
+        self._futures_share = config.human_aware.futures_share
 
     def forecast_due(self, time_us: int) -> bool:
         """Whether a policy wants a new forecast at this tick."""
         return self._forecasting and time_us % self._forecast_period_us == 0
 
     def take_forecast(self, scenes: Sequence[Scene]) -> None:
-        """Turn predicted scenes, each with its target time [us], into predicted sweeps.
+        """Turn predicted scenes, each with its target time [us], into predicted sweeps; scenes of one time are drawn futures.
 
         They begin with the legs of the last plans; what else a policy looks at it asks for by ``Report.cover``.
         """
@@ -96,7 +97,7 @@ class Ether:
             links = _legs(self._channel.n_trp, self._plans)
         else:
             links = np.ones(len(scenes[0][1].owner) * self._channel.n_trp, np.bool_)
-        self._forecast = Foresight(self._channel, self._budget, scenes, links).reports
+        self._forecast = Foresight(self._channel, self._budget, scenes, links, self._futures_share).reports
 
     def begin(self, time_us: int, dt_us: int, ues: Ues) -> Known:
         """Return what the networks know as the tick that begins at ``time_us`` starts, before anybody plans."""

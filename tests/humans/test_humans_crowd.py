@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from humans.config import PeopleConfig, RoleConfig
-from humans.crowd import Crowd, create_crowd, share_out
+from humans.crowd import Crowd, share_out
 from humans.floor import Floor, box_distance_m
 from humans.panels import hold_clear
 from humans.pseudonyms import Pseudonyms
+from humans.sources import create_crowd
 from humans.stations import Stations
 from humans.types import ACTIVITIES, PeopleState
 
@@ -96,7 +97,8 @@ def test_panels_go_to_the_role_that_carries_them() -> None:
 
 
 def test_people_do_everything_there_is_to_do() -> None:
-    crowd = _crowd(breaks={"every_min": 3, "for_min": 1})
+    roles = [role.model_copy(update={"kneel_per_min": 0.5}) for role in assembly_people().roles]
+    crowd = _crowd(breaks={"every_min": 3, "for_min": 1}, roles=roles)
     seen: dict[str, int] = dict.fromkeys(ACTIVITIES, 0)
     at_break = []
     for now in range(TICK_US, 600_000_000, TICK_US):

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from humans.animation import VelocityTracker
-from humans.crowd import create_crowd
 from humans.forecast import SPREAD_M, forecast_constant_velocity, forecast_spread_m
+from humans.sources import create_crowd
 from humans.types import PeopleState
 
 _PROFILE = settings(deadline=None, max_examples=40, derandomize=True)

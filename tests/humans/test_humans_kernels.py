@@ -60,7 +60,7 @@ def test_alone_on_a_free_floor_one_walks_as_the_relaxation_says() -> None:
             dt, position, velocity, heading, pace, np.array([True]), np.array([speed]), np.zeros(1, np.int64), target,
             np.zeros(1), ahead, floor, np.array([0.25, 0.25]), centre, np.array([1.0, 1.0]), 20, 20, np.zeros((0, 2)),
             np.zeros((0, 2)), np.zeros(0), np.array([20.0, 10.0]), np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0),
-            np.zeros(1, np.bool_),
+            np.zeros(1, np.bool_), np.ones(1, np.bool_), np.array([[0.0], [1.0]]),
         )  # fmt: skip
         wanted = min(speed, (16.0 - x) / 0.6) * max(0.15, 0.5 + 0.5 * math.cos(yaw))
         v += dt * (wanted - v) / RELAXATION_S
@@ -89,7 +89,7 @@ def test_a_forecast_moves_walkers_as_one_and_nobody_else() -> None:
         assert np.array_equal(after[..., :2], before[..., :2] + shift[:, None])
         assert np.array_equal(after[..., 2], before[..., 2])
     assert np.array_equal(ahead.panel_position_m[:, :2], state.panel_position_m[:, :2] + shift[state.panel_holder])
-    moved = {"time_us", "position_m", "capsule_a", "capsule_b", "panel_position_m"}
+    moved = {"time_us", "position_m", "capsule_a", "capsule_b", "panel_position_m", "load_center_m"}
     assert all(getattr(ahead, f.name) is getattr(state, f.name) for f in fields(state) if f.name not in moved)
 
 

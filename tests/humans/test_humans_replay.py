@@ -12,10 +12,10 @@ import pytest
 from humans_hall import assembly_hall, assembly_people, floor_with, recording
 
 from humans.config import PeopleConfig
-from humans.crowd import create_crowd
 from humans.floor import box_distance_m
 from humans.recording import read_tracks
 from humans.replay import ReplayCrowd, ReplayError
+from humans.sources import create_crowd
 from humans.types import Occupancy, WalkSpace
 
 _NOBODY = Occupancy.empty()

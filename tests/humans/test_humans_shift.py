@@ -7,7 +7,7 @@ import pytest
 from humans_hall import TICK_US, aisle_machines, assembly_hall, assembly_people, clearance_m, floor_with, run
 
 from humans.config import PeopleConfig
-from humans.crowd import create_crowd
+from humans.sources import create_crowd
 from humans.types import ACTIVITIES, Occupancy, WalkSpace
 
 _LOOK_US = 100_000

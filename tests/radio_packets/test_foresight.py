@@ -43,6 +43,28 @@ def test_covering_piece_by_piece_equals_covering_all(seed):
                 np.testing.assert_array_equal(a[known], b[known])
 
 
+def test_of_several_futures_a_report_says_what_all_but_a_share_exceed():
+    config, n_ue = radio_config(4), 3
+    channel = FabricatedChannel(config, n_ue, 5)
+    futures = [scene for scene in scenes(0, n_ue) for _ in range(5)]
+
+    class Falling(FabricatedChannel):
+        calls = 0
+
+        def sweep(self, *given):
+            self.calls += 1
+            sweep = super().sweep(*given)
+            return type(sweep)(sweep.time_us, sweep.gain * (6 - (self.calls - 1) % 5))
+
+    everywhere = np.ones(n_ue * channel.n_trp, bool)
+    alone = Foresight(channel, LinkBudget(config), scenes(0, n_ue), everywhere).reports
+    for share, factor in ((0.01, 2), (0.3, 3), (0.99, 5)):  # of gains times 2, 3, 4, 5 and 6, the lower neighbour
+        drawn = Foresight(Falling(config, n_ue, 5), LinkBudget(config), futures, everywhere, share).reports
+        assert [r.time_us for r in drawn] == list(HORIZONS_US)
+        for one, many in zip(alone, drawn, strict=True):
+            np.testing.assert_allclose(many.gain, factor * one.gain, rtol=1e-12)
+
+
 def test_a_foresight_keeps_its_scenes():
     """Devices and bodies go on in their arrays; what is asked for later is of the scenes as they were expected."""
     seen = []

@@ -11,12 +11,14 @@ from rich.console import Console
 
 import factory.validate as validation
 from factory.validate import Row, all_rows, markdown, run
-from factory.validate.page import CROSSING, DISTRIBUTIONS, SHAPES
+from factory.validate.page import CROSSING
+from factory.validate.page_notes import FIGURES as AFTER
+from factory.validate.page_notes import NOTES
 from factory.validate.rows import number
 from factory.validate.silhouette_rows import brute_force_errors_db
 from factory.validate.walker import crossing
 
-FIGURES = (CROSSING, DISTRIBUTIONS, SHAPES)
+FIGURES = (CROSSING, *(file for figures in AFTER.values() for _, file in figures))
 DOCS = Path(__file__).parents[2] / "docs"
 GOOD = Row("table", "case", 1.02, 1.0, "dB", 0.05, "source")
 
@@ -46,6 +48,8 @@ def test_no_subject_is_left_out(rows):
     assert count["Silhouette against brute force"] == 15  # three fine and two tick figures a frequency
     assert count["InF calibration layout"] == 8 * 5 + 4 * 3 + 7
     assert count["IMMERSE: pedestrians, runs held out"] == count["IMMERSE: AGV, runs held out"] == 20
+    assert set(NOTES) | set(AFTER) <= set(count)  # no note and no figure without its table
+    assert len(FIGURES) == 10
     assert {"Survival time", "Key figures of a run", "Link budget, 28 GHz", "Walking", "Protective separation"} <= set(count)
     assert len({(row.table, row.case, row.source) for row in rows}) == len(rows)  # nothing is counted twice
     assert all(row.source and row.tolerance >= 0 for row in rows)
@@ -73,6 +77,10 @@ def test_references_are_apart_from_ours(rows):
         ({"ours": 1.06, "rule": "reported"}, True),
         ({"ours": float("nan"), "rule": "reported"}, False),
         ({"ours": float("nan")}, False),
+        ({"ours": 1.06, "known": True}, True),
+        ({"ours": float("nan"), "known": True}, False),
+        ({"ours": 1.02, "reference": float("nan")}, False),
+        ({"ours": 1.02, "reference": float("nan"), "rule": "reported"}, True),
         ({"ours": float("-inf"), "rule": "at most"}, False),
     ],
 )
@@ -82,7 +90,15 @@ def test_a_row_says_whether_it_agrees(change, ok):
 
 @pytest.mark.parametrize(
     ("value", "tolerance", "text"),
-    [(9.83971, 0.02, "9.840"), (70.67, 0.75, "70.67"), (3.17e-10, 2e-11, "3.17e-10"), (0.0, 0.1, "0.00"), (-8.5, 0.0, "-8.50")],
+    [
+        (9.83971, 0.02, "9.840"),
+        (70.67, 0.75, "70.67"),
+        (3.17e-10, 2e-11, "3.17e-10"),
+        (0.0, 0.1, "0.00"),
+        (-8.5, 0.0, "-8.50"),
+        (1e-16, 0.0, "1e-16"),
+        (float("nan"), 0.1, "–"),
+    ],
 )
 def test_numbers_are_written_to_their_tolerance(value, tolerance, text):
     assert number(value, tolerance) == text
@@ -93,14 +109,20 @@ def test_run_prints_and_writes_every_row(tmp_path, rows, monkeypatch):
     monkeypatch.setattr(validation, "all_rows", lambda: rows)
     monkeypatch.setattr(validation, "live_rows", tuple)  # another program's numbers are not the page's
     monkeypatch.setattr(validation.immerse, "refresh", lambda: False)
+    monkeypatch.setattr(validation.motion, "refresh", lambda: False)
     assert run(tmp_path / "rows.json", tmp_path / "page.md", console) == 0
     records = json.loads((tmp_path / "rows.json").read_text())
     assert len(records) == len(rows)
-    assert set(records[0]) == {"table", "case", "ours", "reference", "unit", "tolerance", "rule", "source", "ok"}
+    assert set(records[0]) == {"table", "case", "ours", "reference", "unit", "tolerance", "rule", "source", "agrees", "ok"}
     assert all(record["ok"] is True for record in records)
     text = console.file.getvalue()
     bound = sum(row.rule != "reported" for row in rows)
-    assert f"{bound} of {bound} rows agree; {len(rows) - bound} more are reported." in text
+    missed = sum(row.missed for row in rows)
+    assert missed == sum(not record["agrees"] for record in records) > 0
+    told = (
+        f"{bound - missed} of {bound} rows agree, {missed} are known to miss their bound; {len(rows) - bound} more are reported."
+    )
+    assert told in text
     assert "human screen" in text
     for name in FIGURES:
         assert (tmp_path / name).read_text().startswith("<?xml")
@@ -118,6 +140,10 @@ def test_a_wrong_row_ends_in_exit_code_1_and_is_named(tmp_path, monkeypatch):
     assert "1 of 2 rows agree; 1 more are reported." in text
     assert [record["ok"] for record in json.loads((tmp_path / "rows.json").read_text())] == [True, False, True]
     assert "| told | 3.000 | 1.000 | dB | – | source | reported |" in markdown(validation.all_rows())
+    missed = replace(GOOD, case="known", ours=3.0, known=True)
+    assert "| known | 3.000 | 1.000 | dB | ± 0.05 | source | missed |" in markdown((missed,))
+    assert "**0 of 1 rows agree, 1 are known to miss their bound; 0 more are reported.**" in markdown((missed,))
+    assert replace(missed, ours=1.0).cells()[-1] == "yes"  # one that was known to miss and agrees after all is no miss
     assert "| bent ruler | 3.000 | 1.000 | dB | ± 0.05 | source | NO |" in markdown(validation.all_rows())
 
 
