@@ -83,4 +83,3 @@ class FinishedOrder:
     agv: int
     taken_us: int
     finished_us: int
-
