@@ -14,8 +14,6 @@ from robots.routes import FloatArray, IntArray
 from robots.safety import Watchdog, separation_of, stopping_time_s
 from robots.state import MODES, WORKING, CobotState
 
-_NO_TAKER = np.inf
-
 
 class Cobots:
     """All cobots of a hall.
@@ -62,7 +60,7 @@ class Cobots:
         self._ledger = np.zeros((2, m, len(MODES)), np.int64)
         self._lost_s = np.zeros((m, len(MODES)))
         self._joints = np.empty((m, 7))
-        self._human_mps, self._no_taker_m = np.full(m, self.safety.human_speed_mps), np.full(m, _NO_TAKER)
+        self._human_mps, self._no_taker_m = np.full(m, self.safety.human_speed_mps), np.full(m, np.inf)
         cobot_mps, fixed_m = separation_of(self.safety)
         stopping_s = np.array([stopping_time_s(self.safety, c.payload_kg) for c in cobots])
         self._numbers = (

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
+from factory.validate.motion_soak import blind_machines
 from humans.config import PeopleConfig
 from humans.floor import box_distance_m
 from humans.types import Occupancy, PeopleModel, WalkSpace
@@ -17,6 +18,7 @@ from humans.types import Occupancy, PeopleModel, WalkSpace
 _ROOT = Path(__file__).resolve().parents[2]
 _SCENARIO = YAML(typ="safe").load((_ROOT / "factory/scenarios/assembly-hall.yaml").read_text(encoding="utf-8"))
 TICK_US = 20_000
+aisle_machines = blind_machines  # the same traffic as in the soaks
 
 
 def assembly_hall() -> WalkSpace:
@@ -44,17 +46,6 @@ def floor_with(size_m: Any, boxes: list[tuple[float, ...]], names: tuple[str, ..
         np.radians(table[:, 4]),
         names or tuple(f"box-{k}" for k in range(len(table))),
     )
-
-
-def aisle_machines(time_us: int) -> Occupancy:
-    """Blind AGVs at 1.2 m/s that go up and down the five aisles and along both long walls; they stop for nobody."""
-    y = np.array([10.25, 14.75, 19.25, 23.75, 28.25, 4.0, 36.0])
-    low = np.array([31.0, 31.0, 31.0, 31.0, 31.0, 5.0, 5.0])
-    length = 57.0 - low
-    along = (1.2 * time_us * 1e-6 + 9.0 * np.arange(7)) % (2 * length)
-    out = along < length
-    x = np.where(out, low + along, 57.0 - (along - length))
-    return Occupancy(np.stack([x, y], axis=1), np.stack([np.where(out, 1.2, -1.2), np.zeros(7)], axis=1), np.full(7, 0.72))
 
 
 def run(crowd: PeopleModel, seconds: float, occupancy: Occupancy | None = None, from_us: int = 0, tick_us: int = TICK_US) -> int:
