@@ -183,7 +183,10 @@ class Twin:
     def _expected(self, now: int) -> list[Scene]:
         """Scenes that a network can expect: people by the outlook, AGVs as they plan, arms stay where they are."""
         scenes = []
-        for horizon_us, futures in zip(self.outlook.horizon_us.tolist(), self.outlook.ahead(now, self.people), strict=True):
+        rates = None if self.outlook.forecaster is None else self.crowd.gesture_rates()
+        for horizon_us, futures in zip(
+            self.outlook.horizon_us.tolist(), self.outlook.ahead(now, self.people, rates), strict=True
+        ):
             agvs = self.fleet.state_ahead(horizon_us / 1e6)
             scenes += [self.scene(now + horizon_us, people, agvs) for people in futures]
         return scenes

@@ -8,9 +8,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from humans.forecast_types import ForecastConfig
 from humans.person_twin_config import PersonTwinConfig
 from humans.shift_config import ShiftConfig
+from humans.tags import WatchConfig
 from humans.tasks import StationKind
 
 Point = tuple[float, float]
@@ -107,7 +107,7 @@ class PeopleConfig(_Model):
     shift: ShiftConfig | None = Field(
         None, description="Who comes when and does what; absent: all people are there all the time."
     )
-    forecast: ForecastConfig = Field(default_factory=ForecastConfig, description="How people are forecast.")
+    forecast: WatchConfig = Field(default_factory=WatchConfig, description="How people are forecast, and from what.")
     person_twin: PersonTwinConfig = Field(
         default_factory=PersonTwinConfig, description="An estimate of everybody's workload and fatigue; off unless enabled."
     )

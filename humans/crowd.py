@@ -6,12 +6,20 @@ import numpy as np
 
 from humans import crowd_kernels as kernel
 from humans.animation import Animation, VelocityTracker
-from humans.body import PARTS, capsule_radius_m, draw_statures
+from humans.body import PARTS, TRUNK_OFFSET, TRUNK_RADIUS, TRUNK_TOP, capsule_radius_m, draw_statures
 from humans.config import PeopleConfig, RoleConfig
 from humans.due import ARRIVED_M
-from humans.floor import Floor, box_that_holds
-from humans.gestures import GESTURE_KNEEL, GESTURE_REACH, GESTURE_WAVE, NO_GESTURE
-from humans.kneeling import KNEE_AHEAD
+from humans.floor import Floor, box_distance_m, box_that_holds
+from humans.gestures import (
+    GESTURE_KNEEL,
+    GESTURE_REACH,
+    GESTURE_WAVE,
+    NO_GESTURE,
+    REACH_LEAN,
+    WORK_LEAN,
+    GestureRates,
+)
+from humans.kneeling import KNEE_AHEAD, KNEEL_LEAN_RAD
 from humans.loads import Loads
 from humans.panels import GAP_M, REACHES
 from humans.person_twin import PersonEstimates, PersonTwin
@@ -290,17 +298,37 @@ class Crowd:
         along, across = there[:, 0] * c + there[:, 1] * s, there[:, 1] * c - there[:, 0] * s
         return not bool(((along > 0.05) & (along < 0.85) & (np.abs(across) < 0.5) & self._present).any())
 
+    def _stances(self, i: int) -> list[tuple[FloatArray, FloatArray]]:
+        """Return where somebody stands, and the way that they face (2,), now and once they have come to rest at their place."""
+        places, yaws = (self._position[i], self._target[i]), (self._heading[i], self._facing[i])
+        return [(place, np.array([np.cos(yaw), np.sin(yaw)])) for place in places for yaw in yaws]
+
+    def _can_lean(self, i: int, lean_rad: float) -> bool:
+        """Whether the trunk of somebody who leans forwards stays out of boxes and walls."""
+        stature = self._stature[i]
+        radius, reach_m = TRUNK_RADIUS * stature, TRUNK_TOP * stature * np.sin(WORK_LEAN + lean_rad)
+        for place, ahead in self._stances(i):
+            left = TRUNK_OFFSET * stature * np.array([-ahead[1], ahead[0]])
+            sides = place + reach_m * ahead + np.stack([left, -left])
+            if not ((sides >= radius) & (sides <= self._space.size_m - radius)).all():
+                return False
+            if len(self._space.box_name) and box_distance_m(self._space, sides).min() < radius:
+                return False
+        return True
+
     def _can_kneel(self, i: int) -> bool:
         """Whether there is room for a knee before somebody."""
-        ahead = KNEE_AHEAD * self._stature[i] * np.array([np.cos(self._heading[i]), np.sin(self._heading[i])])
-        knee = (float(self._position[i, 0] + ahead[0]), float(self._position[i, 1] + ahead[1]))
-        inside = bool((np.array(knee) > 0.1).all() and (np.array(knee) < self._space.size_m - 0.1).all())
-        return inside and box_that_holds(self._space, knee, 0.1) is None
+        for place, ahead in self._stances(i):
+            at = place + KNEE_AHEAD * self._stature[i] * ahead
+            inside = bool((at > 0.1).all() and (at < self._space.size_m - 0.1).all())
+            if not inside or box_that_holds(self._space, (float(at[0]), float(at[1])), 0.1) is not None:
+                return False
+        return self._can_lean(i, KNEEL_LEAN_RAD)
 
     def _gesture(self, i: int, kind: int, now: int) -> None:
         at_work = not self._walking[i] and not self._on_break[i] and i not in self.holders
         hands_full = self._animation.loads.carries(i, now)
-        at_work = at_work and self._nobody_ahead(i)
+        at_work = at_work and self._nobody_ahead(i) and (kind == GESTURE_WAVE or self._can_lean(i, REACH_LEAN))
         if self._animation.gesture[i] == NO_GESTURE and (kind == GESTURE_WAVE or at_work) and not hands_full:
             share = self._kneel_share(i) if kind == GESTURE_REACH else 0.0
             kneels = share > 0 and self._rng.random() < share and self._can_kneel(i)
@@ -354,6 +382,28 @@ class Crowd:
         for i in np.flatnonzero(self._walking & (idle >= _STUCK_US)):
             self._blocked[i] += 1
             self._set_out(int(i), now)
+
+    def gesture_rates(self) -> GestureRates:
+        """Return how often everybody begins a gesture at the present task; it tells nothing of when the next one is due."""
+        n, here = self.n, self._present
+        waves, hands, kneels, lifts = self._task_rates()
+        free = ~np.array([self._animation.loads.carries(i, self._time_us) for i in range(n)], dtype=np.bool_)
+        holds = np.zeros(n, np.bool_)
+        holds[self.holders] = True
+        at_work = here & ~self._walking & ~self._on_break & ~holds & free
+        rate = np.ones(n) if self._twin is None else self._twin.work_rate
+        waves, hands = np.where(here & free, waves, 0.0), np.where(at_work, hands, 0.0)
+        per_min = np.stack([waves, hands * (1.0 - kneels), hands * kneels], axis=1)
+        return GestureRates(per_min * rate[:, None] / 60.0, np.where(at_work, lifts * rate, 0.0))
+
+    def _task_rates(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+        """Everybody's waves, and reaches with kneeling, per minute; the share that kneels; and lifts per second, (n,) each."""
+        roles = self._config.roles
+        lift = np.array([r.carry_share / r.dwell_mean_s for r in roles])[self._role]
+        who = range(self.n)
+        rates = [(self._per_min(i, GESTURE_WAVE), self._per_min(i, GESTURE_REACH), self._kneel_share(i)) for i in who]
+        waves, hands, kneels = np.array(rates, dtype=np.float64).reshape(-1, 3).T
+        return waves, hands, kneels, lift
 
     def state(self) -> PeopleState:
         """Return everybody at the time of the last step; later steps leave the arrays alone."""

@@ -2,7 +2,7 @@
 
 Each person's straight motion is fitted by least squares with exponentially fading weights, for five memories at once
 (``MEMORY_S``): the shortest is nearly the last displacement, the longest averages noise of location tags out. How far the
-fits differ is what says whether somebody turns, brakes or sways; the regression of ``humans.forecast_net`` reads all five.
+fits differ is what says whether somebody turns, brakes or sways; the trees of ``humans.forecast_trees`` read all five.
 Sums are kept relative to now and to the last position, so that neither time nor place loses digits in a long run.
 """
 

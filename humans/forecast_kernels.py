@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 
 from humans.forecast_filter import FEATURES, MEMORIES, body_features, fade, straight_fits, take_in
+from humans.forecast_neighbours import INPUTS, SEEN_US, neighbour_features
 from humans.forecast_numbers import CLEAN_M, KNOTS, KNOTS_S, LEVELS, MODES, SPEED_EDGES_MPS, UNIT_M
 from humans.forecast_trees import sum_leaves
 
@@ -120,7 +121,7 @@ def observe_all(  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def look_out(  # type: ignore[no-untyped-def]
-    who, sums, last_us, first_us, interval_s, sigma,
+    time_us, who, last, sums, last_us, first_us, interval_s, sigma,
     point_f, point_t, point_l, point_s, noisy_f, noisy_t, noisy_l, noisy_s, scale_f, scale_t,
     scale_l, scale_s, mode_f, mode_t, mode_l, mode_s, second_moment,
     frame, point, unit, odds, spread, motion,
@@ -131,13 +132,24 @@ def look_out(  # type: ignore[no-untyped-def]
     residual; ``odds`` (n, MODES); ``spread`` (n, KNOTS, 2) standard deviations [m]; ``motion`` (n, 2, 2) velocities of the last
     0.8 and 1.6 s [m/s].
     """
-    fits, x = np.zeros((MEMORIES, 4)), np.zeros(FEATURES)
-    for i in range(sums.shape[0]):
+    n = sums.shape[0]
+    fits, inputs = np.zeros((MEMORIES, 4)), np.zeros((n, INPUTS))
+    seen, place, velocity = np.zeros(n, np.bool_), np.zeros((n, 2)), np.zeros((n, 2))
+    for i in range(n):
         if not who[i]:
             continue
         straight_fits(sums[i], fits)
-        body_features(fits, sigma[i], interval_s[i], (last_us[i] - first_us[i]) * 1e-6, x, frame[i])
+        body_features(fits, sigma[i], interval_s[i], (last_us[i] - first_us[i]) * 1e-6, inputs[i, :FEATURES], frame[i])
         motion[i, 0], motion[i, 1] = fits[3, 2:], fits[4, 2:]
+        seen[i] = time_us - last_us[i] <= SEEN_US
+        for c in range(2):
+            velocity[i, c] = frame[i, 2] * frame[i, c]
+            place[i, c] = last[i, c] + velocity[i, c] * (time_us - last_us[i]) * 1e-6
+    for i in range(n):
+        if not who[i]:
+            continue
+        x = inputs[i]
+        neighbour_features(i, seen, place, velocity, frame[i], x[FEATURES:])
         ex, ey, speed = frame[i, 0], frame[i, 1], frame[i, 2]
         flat = point[i].reshape(2 * KNOTS)
         if sigma[i] <= CLEAN_M:
@@ -237,8 +249,9 @@ def _way(gx, gy, ex, ey, speed, out) -> None:  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def score_all(  # type: ignore[no-untyped-def]
-    time_us, before_us, last, before, seen, sigma, slot_us, slot_who, slot_at, slot_frame, slot_plain, slot_place, slot_goal,
-    slot_spread, slot_done, place_trust, goal_trust, radius, hall_log, bin_log, hall_step, bin_step, place_off, place_ok, covered,
+    time_us, before_us, last, before, seen, sigma, slot_us, slot_who, slot_young, slot_at, slot_frame, slot_plain, slot_place,
+    slot_goal, slot_spread, slot_done, place_trust, goal_trust, radius, hall_log, bin_log, young_log, hall_step, bin_step,
+    place_off, place_ok, covered,
 ) -> int:  # fmt: skip
     """Score the kept forecasts that fall due between the last two observations; return how many.
 
@@ -281,10 +294,14 @@ def score_all(  # type: ignore[no-untyped-def]
                 across = np.sqrt(slot_spread[s, i, k, 1] ** 2 + sigma[i] ** 2)
                 far = np.hypot(left[0] / along, left[1] / across)
                 for q in range(len(_LEVELS)):
-                    outside = far > radius[b, k, q] * np.exp(hall_log[k, q] + bin_log[b, k, q])
+                    log = young_log[k, q] if slot_young[s, i] else hall_log[k, q] + bin_log[b, k, q]
+                    outside = far > radius[b, k, q] * np.exp(log)
                     step = (1.0 if outside else 0.0) - (1.0 - _LEVELS[q])
-                    hall_log[k, q] += hall_step * step
-                    bin_log[b, k, q] += bin_step * step
+                    if slot_young[s, i]:
+                        young_log[k, q] += (hall_step + bin_step) * step
+                    else:
+                        hall_log[k, q] += hall_step * step
+                        bin_log[b, k, q] += bin_step * step
                     covered[q, 0] += 0.0 if outside else 1.0
                     covered[q, 1] += 1.0
                 scores += 1

@@ -15,6 +15,7 @@ from humans.types import BoolArray, FloatArray, IntArray, PeopleState
 _SLOTS = 42  # forecasts kept until they are due: 2 s and a little at the shortest period
 _GAUSS_90 = 2.145966026289347  # radius of a plane Gaussian's 90 % region: sqrt(-2 ln 0.1)
 _GROWN_US = 800_000  # time in view from which forecasts are scored
+_YOUNG_US = 1_600_000  # time in view up to which regions are calibrated apart: the longest memory is not filled before
 _FILTER_SHARE = 0.5  # of a position's noise, that is left after filtering
 
 
@@ -23,6 +24,9 @@ class Forecaster:
 
     It reads positions alone. Late stamps are dropped; a clock that is set back restarts the past of all; gaps beyond two seconds
     restart one person's; a jump is not believed until it is seen three times running; two tags that swap take their pasts along.
+
+    Everybody's forecast reads the others (``humans.forecast_neighbours``). Regions are calibrated per speed bin; people who came
+    into view less than 1.6 s ago have one of their own, for their errors are larger and would widen the others' regions.
 
     Parameters
     ----------
@@ -69,6 +73,7 @@ class Forecaster:
         n, g = n_people, len(goals) + 1
         self._hall_log: FloatArray = np.zeros((KNOTS, len(LEVELS)))
         self._bin_log: FloatArray = np.zeros((SPEED_BINS, KNOTS, len(LEVELS)))
+        self._young_log: FloatArray = np.zeros((KNOTS, len(LEVELS)))
         self._place_trust: FloatArray = np.zeros((SPEED_BINS, KNOTS))
         self._goal_trust: FloatArray = np.zeros((SPEED_BINS, KNOTS))
         self._sums: FloatArray = np.zeros((n, MEMORIES, SUMS))
@@ -91,6 +96,7 @@ class Forecaster:
         self._slot_us = np.full(_SLOTS, kernel.NEVER_US)
         self._slot_next, self._slot_last_us = 0, kernel.NEVER_US
         self._slot_who, self._slot_done = np.zeros((_SLOTS, n), np.bool_), np.zeros((_SLOTS, n), np.int64)
+        self._slot_young = np.zeros((_SLOTS, n), np.bool_)
         self._slot_at, self._slot_frame = np.zeros((_SLOTS, n, 2)), np.zeros((_SLOTS, n, 5))
         shape = (_SLOTS, n, KNOTS, 2)
         self._slot_plain, self._slot_place, self._slot_goal, self._slot_spread = (np.zeros(shape) for _ in range(4))
@@ -168,9 +174,9 @@ class Forecaster:
         steps = (self.config.hall_step, self.config.bin_step) if self.config.calibrate else (0.0, 0.0)
         scores = kernel.score_all(
             self.time_us, self._before_us, self._last, self._before, new, self._sigma, self._slot_us, self._slot_who,
-            self._slot_at, self._slot_frame, self._slot_plain, self._slot_place, self._slot_goal, self._slot_spread,
-            self._slot_done, self._place_trust, self._goal_trust, self._numbers.radius, self._hall_log, self._bin_log, *steps,
-            place_off, place_ok, self.covered,
+            self._slot_young, self._slot_at, self._slot_frame, self._slot_plain, self._slot_place, self._slot_goal,
+            self._slot_spread, self._slot_done, self._place_trust, self._goal_trust, self._numbers.radius, self._hall_log,
+            self._bin_log, self._young_log, *steps, place_off, place_ok, self.covered,
         )  # fmt: skip
         if scores and self.config.learn_places:
             learn(self._slot_at, self._slot_frame, place_off, place_ok, self.places.miss, self.places.visits)
@@ -182,6 +188,7 @@ class Forecaster:
         self._slot_next, self._slot_last_us = (s + 1) % _SLOTS, time_us
         # Who has only just come into view is not what the regions of the others should be judged by.
         self._slot_us[s], self._slot_who[s], self._slot_done[s] = time_us, new & (time_us - self._first_us >= _GROWN_US), 0
+        self._slot_young[s] = self._young()
         self._slot_at[s], self._slot_frame[s], self._slot_plain[s] = self._last, self._frame, self._point
         self._slot_place[s], self._slot_spread[s] = self._recalled, self._spread
         self._slot_goal[s] = self._goal_shift()
@@ -193,7 +200,7 @@ class Forecaster:
         self._fresh = True
         who, k = self.known(), self._numbers
         kernel.look_out(
-            who, self._sums, self._last_us, self._first_us, self._interval_s, self._sigma,
+            self.time_us, who, self._last, self._sums, self._last_us, self._first_us, self._interval_s, self._sigma,
             k.point.feature, k.point.threshold, k.point.leaf, k.point.start,
             k.noisy.feature, k.noisy.threshold, k.noisy.leaf, k.noisy.start,
             k.scale.feature, k.scale.threshold, k.scale.leaf, k.scale.start,
@@ -228,12 +235,23 @@ class Forecaster:
         )
         return recent
 
+    def _young(self) -> BoolArray:
+        """Return who came into view only lately, (n,)."""
+        young: BoolArray = self._last_us - self._first_us < _YOUNG_US
+        return young
+
     @property
     def radius(self) -> FloatArray:
-        """(speed bins, KNOTS, levels) radii of the regions as calibrated by now, in deviations."""
+        """(speed bins, KNOTS, levels) radii as calibrated by now for people in view for long enough, in deviations."""
         grown = self._numbers.radius * np.exp(self._hall_log + self._bin_log)
         ordered: FloatArray = np.maximum.accumulate(grown, axis=-1)
         return ordered
+
+    def _radius_of_each(self, bins: IntArray) -> FloatArray:
+        """(n, KNOTS, levels) radii of everybody's regions; those who came lately have a calibration of their own."""
+        lately = np.maximum.accumulate(self._numbers.radius[bins] * np.exp(self._young_log), axis=-1)
+        each: FloatArray = np.where(self._young()[:, None, None], lately, self.radius[bins])
+        return each
 
     def _centre(self, bins: IntArray) -> tuple[FloatArray, FloatArray]:
         """Return the knots' forecast without and with goals, (n, KNOTS, 2), body frame [m]."""
@@ -255,7 +273,7 @@ class Forecaster:
         horizon = self._horizons(horizon_us)
         self._look()
         bins = np.digitize(self._frame[:, 2], SPEED_EDGES_MPS)
-        centre, radius = self._centre(bins)[1], self.radius[bins]
+        centre, radius = self._centre(bins)[1], self._radius_of_each(bins)
         ex, ey = self._frame[:, 0], self._frame[:, 1]
         # With the present as a first knot; what is unknown of it is the noise that filtering leaves.
         first = np.stack(
@@ -340,7 +358,7 @@ class Forecaster:
         kernel.draw_futures(
             self.known(), horizon, self._age_s(), self._last, heading, self._frame, plain, self._goal_away,
             self._goal_weight * trust, self._unit, self._spread, self._odds, self._numbers.part_weight,
-            self._numbers.part_mean, self._numbers.part_root, self._numbers.drawn_radius[bins], self.radius[bins],
+            self._numbers.part_mean, self._numbers.part_root, self._numbers.drawn_radius[bins], self._radius_of_each(bins),
             rng.random((n_samples, self.n, 3)), rng.standard_normal((n_samples, self.n, 2 * KNOTS)), position, facing, speed,
         )  # fmt: skip
         start = rng.random((n_samples, self.n, 1))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numba import njit
 
 from humans.kneeling import KNEEL_LEAN_RAD, kneel_joints
-from humans.types import FloatArray
+from humans.types import FloatArray, IntArray
 
 NO_GESTURE, GESTURE_WAVE, GESTURE_REACH, GESTURE_KNEEL = range(4)
 
@@ -56,6 +58,48 @@ def within_hand_speed(kind: int, timing: FloatArray) -> None:
         timing[3] = min(timing[3], HAND_SPEED_MPS / (2.0 * np.pi * timing[2] * _FOREARM_M))
     elif kind == GESTURE_REACH:
         timing[0] = max(timing[0], 1.875 * _REACH_WAY_M_PER_RAD * timing[2] / HAND_SPEED_MPS)
+
+
+_RANGES = np.array([
+    [WAVE_RAISE_S, WAVE_HOLD_S, WAVE_FREQUENCY_HZ, WAVE_SWING_RAD],
+    [REACH_RAISE_S, REACH_HOLD_S, REACH_FLEXION_RAD, (0.0, 0.0)],
+    [KNEEL_RAISE_S, KNEEL_HOLD_S, (0.0, 0.0), (0.0, 0.0)],
+])  # fmt: skip
+
+
+def gesture_timing(kind: IntArray, share: FloatArray) -> FloatArray:
+    """Return the courses (..., 4) of gestures (...) for draws (..., 4) from 0 to 1, hands within their speed.
+
+    What is drawn is told at :func:`gesture_joints`; rows without a gesture get a wave's, which says nothing.
+    """
+    low, high = np.moveaxis(_RANGES[np.maximum(kind, 1) - 1], -1, 0)
+    timing: FloatArray = low + share * (high - low)
+    wave, reach = kind == GESTURE_WAVE, kind == GESTURE_REACH
+    slowest = 1.875 / HAND_SPEED_MPS * np.where(wave, _WAVE_WAY_M, np.where(reach, _REACH_WAY_M_PER_RAD * timing[..., 2], 0.0))
+    timing[..., 0] = np.maximum(timing[..., 0], slowest)
+    widest = HAND_SPEED_MPS / (2.0 * np.pi * np.where(wave, timing[..., 2], 1.0) * _FOREARM_M)
+    timing[..., 3] = np.where(wave, np.minimum(timing[..., 3], widest), timing[..., 3])
+    return timing
+
+
+@dataclass(frozen=True, slots=True)
+class GestureRates:
+    """How often people begin a gesture while they go on doing what they do.
+
+    Attributes
+    ----------
+    per_s : (n, 3) waves, reaches and times on a knee per second of the present task; 0 for what cannot be, such as a reach by
+        somebody who walks, rests or has both hands full. One that falls into another gesture is left out.
+    lift_per_s : (n,) boxes lifted off a bench per second, for those who take one along when they leave.
+    """
+
+    per_s: FloatArray
+    lift_per_s: FloatArray
+
+    @staticmethod
+    def nothing_known(n: int) -> GestureRates:
+        """Rates of n people of whom nothing is known: no gestures."""
+        return GestureRates(np.zeros((n, 3)), np.zeros(n))
 
 
 @njit(cache=True)

@@ -12,6 +12,7 @@ from humans.animation import Animation, VelocityTracker
 from humans.body import capsule_radius_m, draw_statures
 from humans.config import PeopleConfig
 from humans.floor import box_distance_m
+from humans.gestures import GestureRates
 from humans.panels import hold_clear
 from humans.pseudonyms import Pseudonyms
 from humans.recording import ReplayError, Track, read_tracks
@@ -180,6 +181,10 @@ class ReplayCrowd:
         self._heading += np.where(speed > 0.15, delta * (1.0 - math.exp(-dt_us * 1e-6 / _TURN_S)), 0.0)
         self._animation.advance(dt_us, speed)
         self._tracker.observe(time_us, self._position, self._since_us)
+
+    def gesture_rates(self) -> GestureRates:
+        """Return no rates: a recording does not tell what people do at their places."""
+        return GestureRates.nothing_known(self.n)
 
     def state(self) -> PeopleState:
         """Return everybody at the time of the last step, in fresh arrays."""

@@ -335,6 +335,13 @@ class ShiftCrowd(Crowd):
         _, reaches, kneels = self._rates(i)
         return kneels / max(reaches + kneels, 1e-9)
 
+    def _task_rates(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+        waves, hands, kneels, lift = super()._task_rates()
+        tasked = self._task != _NO_TASK
+        # Whoever is through with a task takes a box along where the next one wants it; mostly that is the same task again.
+        by_task = np.array([*(t.carries / t.duration_mean_s for t in self._tasks), 0.0])[self._task]
+        return waves, hands, kneels, np.where(tasked, by_task, lift)
+
     # ------------------------------------------------------------------ what is told
     def _effort(self) -> FloatArray:
         own = super()._effort()

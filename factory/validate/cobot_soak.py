@@ -46,9 +46,14 @@ def soak(scenario: str, hours: float, seed: int) -> dict[str, Any]:
 
 
 def cobot_rows() -> Iterator[Row]:
-    """Return rows on the separation that the cobots kept in the soak that was stored last."""
-    found = json.loads(KEPT.read_text(encoding="utf-8"))
-    who = f"`{found['scenario']}`, {found['cobots']} cobots, {found['people']} people, {found['hours']:g} h"
+    """Return rows on the separation that the cobots kept in the soaks that were stored last, seed by seed."""
+    for found in json.loads(KEPT.read_text(encoding="utf-8")):
+        yield from _rows_of(found)
+
+
+def _rows_of(found: dict[str, Any]) -> Iterator[Row]:
+    size = f"{found['cobots']} cobots, {found['people']} people, {found['hours']:g} h"
+    who = f"`{found['scenario']}`, {size}, seed {found['seed']}"
     log, hours = found["separation"], found["hours"] * found["cobots"]
     source = "ISO/TS 15066 5.5.4.2.3"
     yield Row(TABLE, f"{who}: required separation not kept", log["not_kept"], 0, "times", 0, source, "at most")
@@ -64,13 +69,16 @@ def cobot_rows() -> Iterator[Row]:
 
 
 def main() -> None:
-    """Run the soak and keep what it found."""
+    """Run the soaks and keep what they found."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--hours", type=float, default=8.0)
     parser.add_argument("--scenario", default="default")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
     given = parser.parse_args()
-    KEPT.write_text(json.dumps(soak(given.scenario, given.hours, given.seed), indent=1) + "\n", encoding="utf-8")
+    found = []
+    for seed in given.seeds:
+        found.append(soak(given.scenario, given.hours, seed))
+        KEPT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

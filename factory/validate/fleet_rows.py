@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from factory.validate.figures import BLUE, GREY, ORANGE, plain, write
+from factory.validate.fleet_routing import Trade, trades
 from factory.validate.fleet_routing import kept as kept_routing
 from factory.validate.fleet_soak import kept as kept_soaks
 from factory.validate.rows import Row
@@ -37,57 +39,55 @@ def fleet_rows() -> Iterator[Row]:
     closed_form_s = 1800 * (0.8 + 0.2 * np.log(2.0))
     yield Row("Charging", "from 0 to 0.9 at 1800 s, tapering from 0.8", taken_s, closed_form_s, "s", 1, "dc/dt = (1 - c) / 0.2 T")
     found = kept_routing()
-    for weight, orders, silent in curve(found) if found else ():
-        case = f"link_risk_weight {weight:g}"
-        source = f"mean of fleets on one map, {found['hours']:g} h each" if found else ""
-        yield Row(_ROUTING, f"{case}: orders", orders.mean(), np.nan, "1/h", 1, source, "reported")
-        yield Row(
-            _ROUTING,
-            f"{case}: silence expected on the map",
-            1e6 * silent.mean(),
-            np.nan,
-            "ppm",
-            1,
-            source,
-            "reported",
-        )
-
-    for check in found["checks"] if found else ():
-        case = f"radio on, seed {check['seed']:g}, link_risk_weight {check['weight']:g}: silence"
-        silent = 1e6 * check["silent_share"]
-        yield Row(_ROUTING, case, silent, np.nan, "ppm", 1, f"shift of {check['minutes']:g} min, map of another seed", "reported")
-
-
-def curve(found: dict[str, list[dict[str, float]]]) -> list[tuple[float, np.ndarray, np.ndarray]]:
-    """Give weight, orders per hour (seeds,) and silent share (seeds,) of the kept fleets, by weight."""
-    weights = sorted({entry["weight"] for entry in found["curve"]})
-    out = []
-    for weight in weights:
-        mine = [entry for entry in found["curve"] if entry["weight"] == weight]
-        out.append((weight, np.array([e["orders_per_hour"] for e in mine]), np.array([e["silent_share"] for e in mine])))
-    return out
+    for trade in trades(found) if found else ():
+        case, source = f"link_risk_weight {trade.weight:g}", f"{trade.seeds} seeds, radio on"
+        for what, values, unit, step in (
+            ("orders", trade.orders_per_hour, "1/h", 0.1),
+            ("control service expected down", 1e3 * trade.down_s, "ms/AGV h", 1.0),
+            ("outages expected", trade.outages, "1/AGV h", 0.1),
+            ("passages of hidden aisles", trade.aisle_passages, "1", 1.0),
+        ):
+            yield Row(_ROUTING, f"{case}: {what}", float(values.mean()), np.nan, unit, step, source, "reported")
+        if trade.weight and trade.seeds > 1:
+            for what, (share, low, high) in (("orders lost", trade.orders_lost), ("down time saved", trade.down_saved)):
+                told = f"{case}: {what}, paired, 95 % from {100 * low:.1f} to {100 * high:.1f}"
+                yield Row(_ROUTING, told, 100 * share, np.nan, "%", 0.1, source, "reported")
 
 
 def write_fleet(folder: Path) -> None:
-    """Draw orders an hour against the nines of the commands, one point per weight."""
+    """Draw orders lost against outages avoided, one point per weight with its interval over seeds."""
     found = kept_routing()
     if found is not None:
-        write(lambda: _figure(curve(found)), folder / FIGURE)
+        write(lambda: _figure(trades(found)), folder / FIGURE)
 
 
-def _figure(points: list[tuple[float, np.ndarray, np.ndarray]]) -> Figure:
+def _figure(points: list[Trade]) -> Figure:
     figure = Figure(figsize=(6.4, 3.8), layout="constrained")
     axes = figure.subplots()
-    nines = np.array([-np.log10(silent.mean()) for _, _, silent in points])
-    rate = np.array([orders.mean() for _, orders, _ in points])
-    for k, (weight, orders, silent) in enumerate(points):
-        axes.plot(-np.log10(silent), orders, "o", color=GREY, markersize=3, alpha=0.6, label="one seed" if k == 0 else None)
-        # A label stands on the side to which the line does not go on.
-        below = k + 1 == len(points) or rate[k] < rate[k + 1]
-        at, side = ((-6, -10), "right") if below else ((6, 5), "left")
-        axes.annotate(f"{weight:g}", (nines[k], rate[k]), textcoords="offset points", xytext=at, ha=side, fontsize=8)
-    axes.plot(nines, rate, "-o", color=BLUE, label="mean, with its link_risk_weight")
-    axes.plot(nines[0], rate[0], "o", color=ORANGE, label="the fastest way")
-    plain(axes, "What a weight on the radio trades", "nines of the time with commands, expected on the map", "orders per hour")
+    fastest = points[0]
+    minutes = np.array([60.0 * p.orders_lost[0] for p in points])
+    nines = np.array([_nines(p.down_s.mean()) for p in points])
+    for k, point in enumerate(points):
+        lost_min = 60.0 * (1.0 - point.orders_per_hour / fastest.orders_per_hour)
+        label = "one seed" if k == 0 else None
+        axes.plot(lost_min, _nines(point.down_s), "o", color=GREY, markersize=3, alpha=0.6, label=label)
+        if k and point.seeds > 1:
+            _, low, high = point.orders_lost
+            axes.plot([60.0 * low, 60.0 * high], [nines[k]] * 2, color=BLUE, linewidth=0.8)
+            base = fastest.down_s.mean()
+            _, low, high = point.down_saved
+            ends = _nines(base * np.clip(1.0 - np.array([low, high]), 1e-9, None))
+            axes.plot(
+                [minutes[k]] * 2, ends, color=BLUE, linewidth=0.8, label="95 % of the paired difference" if k == 1 else None
+            )
+        axes.annotate(f"{point.weight:g}", (minutes[k], nines[k]), textcoords="offset points", xytext=(5, 5), fontsize=8)
+    axes.plot(minutes, nines, "-o", color=BLUE, label="mean, with its link_risk_weight")
+    axes.plot(minutes[0], nines[0], "o", color=ORANGE, label="the fastest way")
+    plain(axes, "What a weight on the radio trades", "minutes of work lost per hour", "nines of the AGVs' control service")
     axes.legend(frameon=False, fontsize=8)
     return figure
+
+
+def _nines(down_s: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Nines of the availability, of seconds down per AGV hour."""
+    return np.asarray(-np.log10(np.maximum(np.asarray(down_s, dtype=np.float64), 1e-9) / 3600.0))

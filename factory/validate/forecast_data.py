@@ -15,8 +15,10 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 from humans.forecast_filter import track_features
+from humans.forecast_neighbours import NEIGHBOURS, SEEN_US, neighbour_features
 from humans.forecast_numbers import KNOTS_S
 
 Floats = npt.NDArray[np.float64]
@@ -108,7 +110,7 @@ class Windows:
 
     Attributes
     ----------
-    features, frame : (k, FEATURES) and (k, 5), see ``humans.forecast_filter``.
+    features, frame : (k, INPUTS) and (k, 5), see ``humans.forecast_filter`` and ``humans.forecast_neighbours``.
     ahead_m : (k, H, 2) true positions at the knots relative to the last observation, along and across the body frame [m].
     constant_velocity_m : (k, H, 2) what the displacement over the last 0.4 s forecasts, the same frame [m].
     person : (k,) whose.
@@ -142,14 +144,22 @@ def windows(
     rng : draws the noise.
     """
     knots = np.array(KNOTS_S)
-    parts: list[tuple[Floats, ...]] = []
+    watched = []
     for track in tracks:
-        t, xy = track.t_s, track.xy_m
-        if len(t) < 2 or t[-1] - t[0] < history_s + knots[-1]:
+        t = track.t_s
+        if len(t) < 2:
             continue
         seen = t if step_s is None else np.arange(t[0] + rng.uniform(0, 0.1), t[-1] + 1e-9, step_s)
-        z = _at(seen, t, xy) + sigma_m * rng.standard_normal((len(seen), 2))
-        features, frame = track_features(seen, z, sigma_m)
+        z = _at(seen, t, track.xy_m) + sigma_m * rng.standard_normal((len(seen), 2))
+        watched.append((track, seen, z, *track_features(seen, z, sigma_m)))
+    start = np.concatenate([[0], np.cumsum([len(seen) for _, seen, *_ in watched])]).astype(np.int64)
+    runs = np.array([track.run for track, *_ in watched])
+    all_t, all_z, all_frame = (np.concatenate([w[k] for w in watched]) for k in (1, 2, 4))
+    parts: list[tuple[Floats, ...]] = []
+    for own, (track, seen, z, features, frame) in enumerate(watched):
+        t, xy = track.t_s, track.xy_m
+        if t[-1] - t[0] < history_s + knots[-1] or len(seen) < 2:
+            continue
         stride = max(1, round(every_s / float(np.median(np.diff(seen)))))
         i = np.arange(0, len(seen), stride)
         i = i[(seen[i] - seen[0] >= history_s - 1e-6) & (seen[i] + knots[-1] <= t[-1] + 1e-6)]
@@ -158,8 +168,32 @@ def windows(
         truth = np.stack([_at(seen[i] + h, t, xy) for h in knots], axis=1) - z[i][:, None]
         velocity = (z[i] - _at(seen[i] - 0.4, seen, z)) / 0.4
         straight = velocity[:, None] * knots[None, :, None]
-        parts.append((features[i], frame[i], turned(truth, frame[i]), turned(straight, frame[i]), np.full(len(i), track.person)))
+        others = np.zeros((len(i), NEIGHBOURS))
+        _neighbours(own, start, runs, all_t, all_z, all_frame, start[own] + i, others)
+        inputs = np.concatenate([features[i], others], axis=1)
+        parts.append((inputs, frame[i], turned(truth, frame[i]), turned(straight, frame[i]), np.full(len(i), track.person)))
     return Windows(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+@njit(cache=True)
+def _neighbours(own, start, runs, t_s, xy_m, frame, rows, out) -> None:  # type: ignore[no-untyped-def]
+    """Write what the others of the same run are to a track at its ``rows``, from what had been seen of them by then."""
+    n = len(start) - 1
+    who, place, velocity = np.zeros(n, np.bool_), np.zeros((n, 2)), np.zeros((n, 2))
+    for q in range(len(rows)):
+        now = t_s[rows[q]]
+        for k in range(n):
+            who[k] = False
+            if runs[k] != runs[own]:
+                continue
+            j = start[k] + np.searchsorted(t_s[start[k] : start[k + 1]], now + 1e-6) - 1
+            if j < start[k] or now - t_s[j] > SEEN_US * 1e-6:
+                continue
+            who[k] = True
+            for c in range(2):
+                velocity[k, c] = frame[j, 2] * frame[j, c]
+                place[k, c] = xy_m[j, c] + velocity[k, c] * (now - t_s[j])
+        neighbour_features(own, who, place, velocity, frame[rows[q]], out[q])
 
 
 def turned(vector: Floats, frame: Floats) -> Floats:

@@ -15,6 +15,7 @@ from numba import njit
 from factory.validate.forecast_boost import Floats, fit
 from factory.validate.forecast_data import DENSE, SCENES, TEST_PERSONS, Windows, read_scene, recorded_folder, windows
 from humans.forecast_filter import FEATURES, MEMORIES
+from humans.forecast_neighbours import INPUTS, MIRRORED_COLUMNS
 from humans.forecast_numbers import (
     CLEAN_M,
     GO_ON,
@@ -45,9 +46,10 @@ STANDING_MPS, STAYED_M = 0.15, 0.25
 _UNIT = np.array(UNIT_M)
 _SIGMA = 4 * MEMORIES + 4  # which feature tells the noise
 _SPLITS = [2, 3, 6, 7, 10, 11]  # 0.4, 1.2 and 2.0 s
-MIRRORED = np.ones(FEATURES)
+MIRRORED = np.ones(INPUTS)
 MIRRORED[MEMORIES : 2 * MEMORIES] = -1.0
 MIRRORED[3 * MEMORIES : 4 * MEMORIES] = -1.0
+MIRRORED[FEATURES + np.array(MIRRORED_COLUMNS)] = -1.0
 _SWAPPED = np.array([GO_ON, STOP, TURN_RIGHT, TURN_LEFT, SET_OFF])
 
 

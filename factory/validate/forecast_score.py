@@ -33,6 +33,7 @@ class Replay:
     ----------
     watched_s : (k,) how long the scene had been watched [s].
     person : (k,) whose forecast.
+    unit : (k,) which ten seconds of which run, for intervals: people in one scene act on each other.
     error_m, constant_m : (k, KNOTS) final displacement errors, ours and constant velocity's over 0.4 s [m].
     inside : (k, KNOTS, 2) whether the 50 % and 90 % regions held.
     probability, blocked : (b, KNOTS) forecast probability that a link is blocked, and whether it was.
@@ -41,6 +42,7 @@ class Replay:
 
     watched_s: Floats
     person: Floats
+    unit: Floats
     error_m: Floats
     constant_m: Floats
     inside: Floats
@@ -170,6 +172,7 @@ def replay(
         ok = full & np.isfinite(error).all(axis=1) & np.isfinite(constant).all(axis=1)
         count = int(ok.sum())
         out["watched_s"].append(np.full(count, now - times[0]))
+        out["unit"].append(np.full(count, now // 10.0))
         out["person"].append(owner[f][ok].astype(np.float64))
         out["error_m"].append(error[ok])
         out["constant_m"].append(constant[ok])

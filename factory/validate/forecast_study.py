@@ -22,6 +22,8 @@ from factory.rooms import walk_space
 from factory.scenario import load_scenario
 from factory.validate.forecast_data import TEST_PERSONS, Floats, Track, read_scene, recorded_folder
 from factory.validate.forecast_fit import fit_numbers
+from factory.validate.forecast_links import TRP_HEIGHTS_M, LinkReplay, replay_links, summary
+from factory.validate.forecast_recovery import interval, recovery
 from factory.validate.forecast_score import Replay, brier_skill, calibration_error, replay
 from humans.forecast_numbers import KNOTS_S, Numbers, fitted_numbers, load_numbers, save_numbers
 from humans.forecast_online import Forecaster
@@ -35,6 +37,10 @@ FOLDS = ("dut_intersection", "hermes_uni")
 WATCHED_S = {"hermes_uni": 20.0}
 """Seconds watched before coverage counts: 60, but for HERMES, which lasts 45."""
 NOISE_M = 0.05
+LINK_EVERY_S = {"thor_a": 60.0, "hermes_uni": 2.4, "dut_intersection": 1.6}
+"""Seconds between the forecasts whose links are scored by the radio's kernel, 0.8 elsewhere: what can be afforded."""
+LINK_FUTURES = 100
+"""Of the forecast; half as many of constant velocity."""
 _BINS = 10
 _SEEDS = (1, 2)
 
@@ -58,9 +64,9 @@ def replay_scene(tracks: list[Track], numbers: Numbers, *, seed: int, sigma_m: f
         for run in runs
         if scored is None or any(t.run == run and t.person in scored for t in tracks)
     ]
-    shifted = [part.block + 1000 * k for k, part in enumerate(parts)]
     columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in Replay.__slots__}
-    columns["block"] = np.concatenate(shifted)
+    for name in ("block", "unit"):
+        columns[name] = np.concatenate([getattr(part, name) + 1000.0 * k for k, part in enumerate(parts)])
     return Replay(**columns)
 
 
@@ -91,6 +97,8 @@ def of_scene(name: str, result: Replay) -> dict[str, Any]:
         "coverage_forecasts": int(late.sum()),
         "cover50": _rounded(result.inside[late][..., 0].mean(axis=0)),
         "cover90": _rounded(result.inside[late][..., 1].mean(axis=0)),
+        "cover50_interval": [interval(result.inside[late][:, k, 0], result.unit[late], rng) for k in range(len(KNOTS_S))],
+        "cover90_interval": [interval(result.inside[late][:, k, 1], result.unit[late], rng) for k in range(len(KNOTS_S))],
     }
     if len(result.blocked):
         counts = []
@@ -151,20 +159,30 @@ def hall_watched(where: Path) -> dict[str, Any]:
     }
 
 
-def recovery(folder: Path, where: Path) -> dict[str, Any]:
-    """Coverage of 90 % at 1.2 s after a change of scene, every 20 s: THOR watched for five minutes, then another scene."""
-    out: dict[str, Any] = {}
-    thor = read_scene(where, "thor_a")
-    first = [t for t in thor if t.run == min(x.run for x in thor)]
-    for name in ("citr_veh_lat_uni", "dut_intersection"):
-        numbers = numbers_for(name, folder)
-        one = Forecaster(80, ForecastConfig(), None, np.random.default_rng(1), numbers)
-        replay(first, numbers, seed=1, forecaster=one, blockage=False)
-        after = replay(read_scene(where, name), numbers, seed=1, forecaster=one, blockage=False)
-        k = np.minimum(after.watched_s // 20.0, 6).astype(np.int64)
-        out[name] = {
-            str(int(20 * b)): _rounded(after.inside[k == b][:, 3].mean(axis=0)) for b in np.unique(k)
-        }  # fmt: skip
+def radio_links(where: Path, folder: Path) -> dict[str, Any]:
+    """Blockage through the radio's kernel per height of the TRPs and scene, and the same by constant velocity."""
+    out: dict[str, Any] = {"futures": LINK_FUTURES}
+    for name in HELD_OUT:
+        tracks, numbers = read_scene(where, name), numbers_for(name, folder)
+        scored = frozenset(TEST_PERSONS) if len({t.run for t in tracks}) > 1 else None
+        runs = [
+            r for r in sorted({t.run for t in tracks}) if scored is None or any(t.run == r and t.person in scored for t in tracks)
+        ]
+        for height in TRP_HEIGHTS_M:
+            for way, constant in (("forecast", False), ("constant velocity", True)):
+                parts = [
+                    replay_links(
+                        [t for t in tracks if t.run == run], numbers, seed=1, every_s=LINK_EVERY_S.get(name, 0.8),
+                        futures=LINK_FUTURES // 2 if constant else LINK_FUTURES, trp_height_m=height,
+                        constant_velocity=constant, scored=scored,
+                    )
+                    for run in runs
+                ]  # fmt: skip
+                columns = {c: np.concatenate([getattr(p, c) for p in parts]) for c in LinkReplay.__slots__}
+                columns["block"] = np.concatenate([p.block + 1000.0 * k for k, p in enumerate(parts)])
+                found = summary(LinkReplay(**columns), np.random.default_rng(7))
+                out.setdefault(f"{height:g}", {}).setdefault(name, {})[way] = found
+                print(name, height, way, json.dumps(found), flush=True)
     return out
 
 
@@ -222,7 +240,8 @@ def study(folder: Path) -> dict[str, Any]:
         print(name, json.dumps(kept["clean"][name]), flush=True)
     kept["published"] = constant_velocity(where)
     kept["watched"] = hall_watched(where)
-    kept["recovery"] = recovery(folder, where)
+    kept["recovery"] = recovery(where, lambda scene: numbers_for(scene, folder))
+    kept["links"] = radio_links(where, folder)
     kept["goals"] = goals()
     return kept
 

