@@ -79,6 +79,24 @@ def report(
 
 
 @app.command()
+def explain(
+    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")],
+    device: Annotated[str | None, typer.Option(help="Whose outage, e.g. agv-07; anybody's when absent.")] = None,
+    at: Annotated[
+        str | None, typer.Option(help="When: HH:MM:SS, MM:SS or seconds since the start; the worst outage when absent.")
+    ] = None,
+    service: Annotated[str | None, typer.Option(help="Of which service.")] = None,
+    policy: Annotated[str | None, typer.Option(help="Under which policy; the acting one when absent.")] = None,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE.svg", help="Also draw it.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the facts to this file.")] = None,
+) -> None:
+    """Tell the story of one outage: who, where, which path, what the network knew, what would have saved it."""
+    from factory.explain_command import explain_command
+
+    print(explain_command(run_folder, device, at, service, policy, plot, json_file))
+
+
+@app.command()
 def validate(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write every row to this file.")] = None,
     docs: Annotated[Path | None, typer.Option(help="Write the tables as Markdown to this file.")] = None,
@@ -100,6 +118,75 @@ def calibrate(
     from factory.calibrate import calibrate_command
 
     raise typer.Exit(calibrate_command(scenario, csv, out, json_file))
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="LIF (JSON), openTCS (XML), Open-RMF or ROS map (YAML), DXF, or a CSV of boxes.")],
+    out: Annotated[Path, typer.Option(help="Scenario to write (YAML).")],
+    kind: Annotated[str | None, typer.Option(help="lif, opentcs, rmf, ros, dxf or csv; by the file when absent.")] = None,
+    layers: Annotated[Path | None, typer.Option(help="DXF: what its layers are (YAML).")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the report to this file.")] = None,
+    level: Annotated[str | None, typer.Option(help="LIF, RMF: layout or floor to take.")] = None,
+    graph: Annotated[int | None, typer.Option(help="RMF: graph_idx of the lanes to take.")] = None,
+    scale: Annotated[float | None, typer.Option(help="RMF: metres per pixel, instead of the measurements.")] = None,
+    units: Annotated[
+        str | None, typer.Option(help="LIF, DXF: m, mm, cm, in or ft, where the file does not say or is wrong.")
+    ] = None,
+    cell: Annotated[float, typer.Option(min=0.02, max=2.0, help="ROS: side of the squares that boxes are made of in m.")] = 0.1,
+    name: Annotated[str | None, typer.Option(help="Name of the scenario.")] = None,
+    agvs: Annotated[int | None, typer.Option(min=0, max=200, help="Number of AGVs.")] = None,
+    people: Annotated[int | None, typer.Option(min=0, max=500, help="Number of people.")] = None,
+    agv_size: Annotated[str | None, typer.Option(metavar="LENGTHxWIDTH", help="Size of the AGVs in m, e.g. 1.2x0.8.")] = None,
+    height: Annotated[float | None, typer.Option(min=2.0, max=100.0, help="Height of the hall in m.")] = None,
+    margin: Annotated[float | None, typer.Option(min=0.0, max=100.0, help="Room left around the layout in m.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite what is there.")] = False,
+) -> None:
+    """Make a scenario of a layout that another tool wrote, and tell what was read, repaired, ignored and is missing."""
+    from factory.layouts.command import import_command
+    from factory.layouts.read import Reading
+    from factory.layouts.to_scenario import Options, agv_size_of
+
+    length_m, width_m = agv_size_of(agv_size)
+    reading = Reading(kind, level, graph, scale, units, layers, cell)
+    options = Options(name, agvs, people, length_m, width_m, height, margin)
+    raise typer.Exit(import_command(file, reading, options, out, json_file, force, Console()))
+
+
+@app.command()
+def export(
+    scenario: ScenarioArgument,
+    out: Annotated[Path, typer.Option(help="File to write.")],
+    form: Annotated[str, typer.Option("--as", help="gltf, lif or mitsuba.")],
+    force: Annotated[bool, typer.Option("--force", help="Overwrite what is there.")] = False,
+) -> None:
+    """Write a scenario's scene for another tool: glTF 2.0, VDMA LIF, or Mitsuba XML for Sionna RT."""
+    from factory.layouts.command import export_command
+
+    raise typer.Exit(export_command(scenario, form, out, force, Console()))
+
+
+@app.command()
+def tails(
+    scenario: ScenarioArgument = "default",
+    service: Annotated[str | None, typer.Option(help="Service by its name; may be absent where there is one.")] = None,
+    replicas: Annotated[int, typer.Option(help="Independent replicas.")] = 8,
+    seconds: Annotated[float, typer.Option(help="Simulated length of a replica in s.")] = 60.0,
+    levels: Annotated[str | None, typer.Option(help="Falling margins, e.g. 200,100,50; from a pilot run when absent.")] = None,
+    factor: Annotated[int, typer.Option(help="Copies that a run goes on in at each level.")] = 4,
+    pilot: Annotated[float, typer.Option(help="Simulated length of the pilot run in s.")] = 60.0,
+    warm_up: Annotated[float, typer.Option(help="Simulated time before a replica begins in s.")] = 40.0,
+    seed: Annotated[int | None, typer.Option(help="Seed; the scenario's own when absent.")] = None,
+    overrides: SetOption = None,
+    out: Annotated[Path | None, typer.Option(help="kpi.json or folder of a run, to be added to.")] = None,
+) -> None:
+    """Estimate how rarely a service is down, by splitting the whole twin where it comes near."""
+    from factory.splitting_twin import Effort
+    from factory.tails_command import tails_command
+
+    extra = [*(overrides or []), *([] if seed is None else [f"seed={seed}"])]
+    effort = Effort(replicas, seconds, warm_up, factor, (), pilot)
+    raise typer.Exit(tails_command(scenario, extra, service, effort, levels, out, Console()))
 
 
 @app.command()
