@@ -12,9 +12,9 @@ import numpy as np
 
 from factory.config import BoxConfig, HallConfig
 from humans.config import PeopleConfig
+from radio import user_plane
 from radio.config import RadioConfig
 from radio.materials import permittivity
-from radio.traffic import resolve
 from robots.config import RobotsConfig
 
 AGV_CLEARANCE_M = 0.1
@@ -38,11 +38,8 @@ def faults(hall: HallConfig, robots: RobotsConfig, people: PeopleConfig, radio: 
     yield from _trp_faults(hall, radio)
     yield from _robot_faults(hall, robots)
     yield from _people_faults(hall, people)
-    for i, service in enumerate(radio.services):
-        try:
-            resolve(service)
-        except ValueError as error:
-            yield f"radio.services[{i}].profile", str(error)
+    for key, fault in user_plane.faults(radio):
+        yield f"radio.{key}", fault
 
 
 def _outside(hall: HallConfig, point: tuple[float, ...]) -> bool:

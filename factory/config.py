@@ -58,6 +58,21 @@ class HallConfig(_Model):
         return self
 
 
+class ProductionConfig(_Model):
+    """What the plan expects of the machines, for the figures of ISO 22400-2."""
+
+    planned_order_s: float | None = Field(
+        None,
+        gt=0,
+        le=86_400,
+        description="Planned time of a transport order in s; absent: loading, unloading and driving at full speed between a pick "
+        "and a drop and back, the mean over all pairs.",
+    )
+    good_share: float = Field(
+        1.0, ge=0, le=1, description="Share of orders and parts that are good, 0..1; the twin models no cause of scrap (assumed)."
+    )
+
+
 class ClockConfig(_Model):
     """Rates of the twin. Time itself is counted in whole microseconds."""
 

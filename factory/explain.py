@@ -24,6 +24,7 @@ CAUSE_WORDS: dict[str, str] = {
     "stale_beam": "beam lags behind the device",
     "decoding": "decoding error at a sufficient signal",
     "late": "arrived after its deadline",
+    "trp_down": "transmission point out of service",
 }
 SPELL_GAP_US = 100_000  # losses closer than this are one spell: a body that crosses a path lets single messages through
 _BESIDE_M = 3.0  # a place within this distance of a box is named after it

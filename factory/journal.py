@@ -9,7 +9,9 @@ from numba import njit
 from factory.margin import LinkMargin
 from factory.recording import Recorder, RunFolder
 from factory.snapshot import AGV_PARTS, person_parts
+from factory.stop_record import StopRecorder
 from factory.twin import Tick, Twin
+from factory.what_if import WhatIf
 from radio.delivery import CAUSES
 from radio.types import Plan
 from robots.state import MODES
@@ -29,11 +31,14 @@ def _any_lost(ok):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _keeps_beams(trp, beam, serving_trp, serving_beam):  # type: ignore[no-untyped-def]
-    """Whether the first legs of a plan (U, 2) are the ones that serve already (U,)."""
-    for u in range(serving_trp.shape[0]):
-        if trp[u, 0] != serving_trp[u] or beam[u, 0] != serving_beam[u]:
+def _keeps_legs(trp, beam, usable, last_trp, last_beam, last_usable):  # type: ignore[no-untyped-def]
+    """Whether the legs of a plan (U, 2) are those of the last one, first legs as usable as they were."""
+    for u in range(last_trp.shape[0]):
+        if usable[u, 0] != last_usable[u, 0]:
             return False
+        for leg in range(2):
+            if trp[u, leg] != last_trp[u, leg] or beam[u, leg] != last_beam[u, leg]:
+                return False
     return True
 
 
@@ -60,7 +65,7 @@ class Journal:
         scenario = twin.scenario
         self._twin = twin
         self._period_us = scenario.recording.period_ms * 1000
-        self._margin = LinkMargin(scenario.radio, twin.traffic)
+        self._margin = LinkMargin(scenario.radio, twin.traffic, len(twin.devices))
         self._n_agv, self._n_cobot = twin.fleet.n, len(twin.cobots.names)
         n_panel = len(twin.devices) - self._n_agv - self._n_cobot
         self._machines = twin.devices[: self._n_agv + self._n_cobot]
@@ -75,10 +80,14 @@ class Journal:
             hall_size_m=scenario.hall.size_m,
             config=scenario.recording,
         )
+        self._stops = StopRecorder(folder.path, self._machines, self._n_agv)
+        self._off: Ints = np.zeros(0, np.int64)
+        self._pressed = 0
         self._pseudonyms: tuple[str, ...] = ()
         self._mode: Ints = np.full(len(self._machines), -1, np.int64)
         self._orders = 0
-        self._serving: tuple[Ints, Ints] | None = None
+        self._last_plan: Plan | None = None
+        self._what_if = WhatIf(twin)
         self._in_contact: set[tuple[int, str, int]] = set()
 
     def add(self, tick: Tick) -> None:
@@ -89,8 +98,26 @@ class Journal:
         self._changes(tick)
         self._beams(tick)
         self._machine_events(tick)
+        self._stops.add(tick.time_us, self._twin.stops.take())
+        if tick.air is not None and (tick.air.off is not None or len(self._off)):
+            self._trp_events(tick)
         if tick.time_us % self._period_us == 0:
             self._rows(tick)
+        self._what_if.end_tick()
+
+    def close(self) -> None:
+        """Write the stops, those that last to the end included; the recorder has its own ``close``."""
+        self._stops.close(self._twin.stops.unfinished(self._twin.time_us))
+
+    def _trp_events(self, tick: Tick) -> None:
+        """Note TRPs that went out of service or came back."""
+        air = tick.air
+        off = np.flatnonzero(air.off) if air is not None and air.off is not None else np.zeros(0, np.int64)
+        for kind, which in (("trp_down", np.setdiff1d(off, self._off)), ("trp_up", np.setdiff1d(self._off, off))):
+            for trp in which.tolist():
+                x, y, _ = self._twin.scenario.radio.trps[trp].position_m
+                self.recorder.add_event(tick.time_us, kind, trp=self._trps[trp], x_m=x, y_m=y)
+        self._off = off
 
     def _rename(self, tick: Tick) -> None:
         """Pseudonyms rotate: from now on blockers carry the new ones."""
@@ -105,7 +132,7 @@ class Journal:
 
     def _losses(self, tick: Tick) -> None:
         position = tick.scene.ues.position_m
-        for network, d in zip(self._twin.networks, tick.delivered, strict=True):
+        for k, (network, d) in enumerate(zip(self._twin.networks, tick.delivered, strict=True)):
             if not _any_lost(d.ok):
                 continue
             lost = np.flatnonzero(~d.ok)
@@ -124,6 +151,7 @@ class Journal:
                 y_m=position[ue, 1],
                 sinr_db=d.sinr_db[lost],
                 loss_probability=d.loss_probability[lost],
+                more=self._what_if.of_losses(k, tick, lost),
             )
 
     def _changes(self, tick: Tick) -> None:
@@ -149,26 +177,37 @@ class Journal:
     def _beams(self, tick: Tick) -> None:
         if not self._twin.networks:
             return
-        network = self._twin.networks[0]
-        plan = network.plan
+        plan, last = self._twin.networks[0].plan, self._last_plan
         assert plan is not None  # a network that stepped has a plan
-        if self._serving is not None:
-            trp, beam = self._serving
-            if _keeps_beams(plan.trp, plan.beam, trp, beam):
-                return
-            for ue in np.flatnonzero((plan.trp[:, 0] != trp) | (plan.beam[:, 0] != beam)):
-                self._beam_event(tick, plan, int(ue), f"from {self._trps[trp[ue]]} beam {beam[ue]}")
-        self._serving = plan.trp[:, 0].copy(), plan.beam[:, 0].copy()
+        if plan is last:
+            return
+        self._last_plan = plan  # nobody writes into a plan
+        if last is None or _keeps_legs(plan.trp, plan.beam, plan.usable, last.trp, last.beam, last.usable):
+            return
+        same = (plan.trp == last.trp) & (plan.beam == last.beam)
+        usable, was_usable = plan.usable[:, 0], last.usable[:, 0]
+        for ue in np.flatnonzero(was_usable & ~usable & (plan.trp[:, 0] == last.trp[:, 0])):
+            self._leg_event(tick, "beam_failure", last, int(ue), 0, "")
+        for ue in np.flatnonzero(~same[:, 0]):
+            before = f"from {self._trps[last.trp[ue, 0]]} beam {last.beam[ue, 0]}"
+            self._leg_event(tick, "beam_switch", plan, int(ue), 0, before)
+        for ue in np.flatnonzero(usable & ~was_usable):
+            self._leg_event(tick, "leg_restored", plan, int(ue), 0, "")
+        for ue in np.flatnonzero(~same[:, 1]):
+            if plan.trp[ue, 1] < 0:
+                self._leg_event(tick, "second_leg", last, int(ue), 1, "given up")
+            elif plan.trp[ue, 1] != last.trp[ue, 0] or plan.beam[ue, 1] != last.beam[ue, 0]:
+                self._leg_event(tick, "second_leg", plan, int(ue), 1, "prepared")
 
-    def _beam_event(self, tick: Tick, plan: Plan, ue: int, detail: str) -> None:
+    def _leg_event(self, tick: Tick, kind: str, plan: Plan, ue: int, leg: int, detail: str) -> None:
         x, y = tick.scene.ues.position_m[ue, :2]
         self.recorder.add_event(
             tick.time_us,
-            "beam_switch",
+            kind,
             device=self._twin.devices[ue],
             policy=self._twin.networks[0].policy,
-            trp=self._trps[plan.trp[ue, 0]],
-            beam=int(plan.beam[ue, 0]),
+            trp=self._trps[plan.trp[ue, leg]],
+            beam=int(plan.beam[ue, leg]),
             x_m=float(x),
             y_m=float(y),
             detail=detail,
@@ -177,6 +216,15 @@ class Journal:
     def _machine_events(self, tick: Tick) -> None:
         if not _keeps_modes(tick.agvs.mode, tick.cobots.mode, self._mode):
             self._mode_events(tick)
+        for stop in self._twin.emergency.stopped[self._pressed :]:
+            self._pressed += 1
+            by_radio = (
+                f"{stop.message_us / 1e3:.1f} ms until its message arrived" if stop.message_us >= 0 else "stopped by its silence"
+            )
+            cobot = self._machines[self._n_agv + stop.cobot]
+            detail = f"{cobot} stood after {stop.standing_us / 1e3:.1f} ms, {by_radio}"
+            panel = self._twin.devices[len(self._machines) + stop.panel]
+            self.recorder.add_event(stop.pressed_us, "emergency_stop", device=panel, detail=detail)
         orders = self._twin.fleet.finished_orders
         if len(orders) > self._orders:
             for order in orders[self._orders :]:
@@ -230,5 +278,6 @@ class Journal:
             blocker_part=none if state is None else state.part[:, 0],
             loss_probability=risk,
             down_s=down_s,
+            more=self._what_if.of_devices(tick),
         )
         self.recorder.add_people(tick.time_us, tick.people.position_m, tick.people.present)

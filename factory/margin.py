@@ -8,7 +8,7 @@ import numpy.typing as npt
 from radio import nr
 from radio.config import CarrierConfig, LinkAdaptationConfig, RadioConfig
 from radio.reliability import required_sinr_db
-from radio.traffic import DOWNLINK, Traffic
+from radio.traffic import Traffic
 from radio.types import LinkState
 
 Floats = npt.NDArray[np.float64]
@@ -25,11 +25,12 @@ class LinkMargin:
     ----------
     config : the radio section.
     traffic : message streams.
+    n_ue : number of UEs, of which the last may have no service.
     """
 
-    def __init__(self, config: RadioConfig, traffic: Traffic) -> None:
+    def __init__(self, config: RadioConfig, traffic: Traffic, n_ue: int) -> None:
         used = config.used_carriers
-        needs = [_needs_db(c, config.link_adaptation, traffic) for c in used]
+        needs = [_needs_db(c, config.link_adaptation, traffic, n_ue) for c in used]
         # (2, T, U): what each UE needs of each TRP, by the TRP's carrier
         self._need_db: Floats = np.stack([needs[c] for c in config.trp_carrier], axis=1)
 
@@ -52,17 +53,17 @@ class LinkMargin:
         return np.asarray(np.minimum(best_dl, best_ul), dtype=np.float64)
 
 
-def _needs_db(carrier: CarrierConfig, adaptation: LinkAdaptationConfig, traffic: Traffic) -> Floats:
+def _needs_db(carrier: CarrierConfig, adaptation: LinkAdaptationConfig, traffic: Traffic, n_ue: int) -> Floats:
     """SINR that every UE needs on a carrier, downlink and uplink, (2, U) [dB]; -inf where it has no service."""
     penalty_db = adaptation.implementation_gap_db + adaptation.channel_estimation_loss_db
     re_per_symbol = float(nr.resource_elements(carrier.resource_blocks, 1))
     symbol_us = nr.symbol_us(nr.numerology(carrier.subcarrier_spacing_hz))
-    need: Floats = np.full((2, int(traffic.ue.max()) + 1 if traffic.n_streams else 0), -np.inf)
+    tdd = nr.tdd_pattern(carrier)
+    need: Floats = np.full((2, n_ue), -np.inf)
     for i in range(traffic.n_streams):
-        downlink = traffic.direction[i] == DOWNLINK
         bits = float(traffic.bits[i] + nr.crc_bits(int(traffic.bits[i])))
         if traffic.video[i]:
-            share = (carrier.downlink_share if downlink else 1.0 - carrier.downlink_share) * (1.0 - carrier.overhead_share)
+            share = float(tdd.usable[traffic.direction[i]]) / tdd.symbols
             n_re = 0.5 * share * float(traffic.interval_us[i]) / symbol_us * re_per_symbol
             target = adaptation.video_target_bler
         else:

@@ -94,7 +94,7 @@ class DownTracker:
         self._down_s: Floats = np.zeros(n_ue)
         self._risk: Floats = np.zeros(n_ue)
         self._change: Ints = np.empty((1, 4), np.int64)
-        self._allowed_us: Ints = traffic.interval_us + traffic.deadline_us
+        self._allowed_us: Ints = traffic.interval_us + traffic.deadline_us + 2 * traffic.sent.jitter_us
 
     def add(self, delivered: Delivered) -> Changes:
         """Take the messages of a tick, in the order they were sent per stream."""

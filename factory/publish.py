@@ -74,7 +74,7 @@ def _links(twin: Twin) -> tuple[LinkView, ...]:
     plan, state = (network.plan, network.state) if network else (None, None)
     if plan is None or state is None:
         return tuple(LinkView(d, "", -1, float("nan"), float("nan"), float("nan"), "", 0.0, 0.0) for d in twin.devices)
-    margin = LinkMargin(twin.scenario.radio, twin.traffic).of(state)
+    margin = LinkMargin(twin.scenario.radio, twin.traffic, len(twin.devices)).of(state)
     n_people = len(twin.people.present)
     trps = twin.scenario.radio.trps
     views = []

@@ -15,11 +15,44 @@ EVENT_KINDS = (
     "service_up",
     "beam_failure",
     "beam_switch",
+    "leg_restored",
+    "second_leg",
     "protective_stop",
     "restart",
     "contact",
     "order_finished",
+    "trp_down",
+    "trp_up",
+    "emergency_stop",
 )
+
+DEVICE_TYPES: dict[str, type[np.generic] | str] = {
+    "plan_dl_db": np.float32,
+    "plan_ul_db": np.float32,
+    "need_dl_db": np.float32,
+    "need_ul_db": np.float32,
+    "usable_legs": np.int8,
+    "other_trp": "name",
+    "other_margin_db": np.float32,
+}
+"""Columns of the ticks that tell what the network reckoned with and could have had, see `factory.what_if`."""
+LOSS_TYPES: dict[str, type[np.generic] | str] = {
+    "plan_sinr_db": np.float32,
+    "mcs": np.int8,
+    "sent_need_db": np.float32,
+    "need_db": np.float32,
+    "clear_db": np.float32,
+    "quiet_db": np.float32,
+    "usable_legs": np.int8,
+    "load": np.float32,
+    "other_trp": "name",
+    "other_margin_db": np.float32,
+    "other_load": np.float32,
+    "interferer": "name",
+    "forecast_db": np.float32,
+}
+"""Columns of lost messages that tell what would have been otherwise, see `factory.what_if`."""
+DEVICE_COLUMNS, LOSS_COLUMNS = tuple(DEVICE_TYPES), tuple(LOSS_TYPES)
 
 TICK_TYPES: dict[str, type[np.generic] | str] = {
     "time_us": np.int64,
@@ -39,6 +72,7 @@ TICK_TYPES: dict[str, type[np.generic] | str] = {
     "blocker": "name",
     "blocker_part": "name",
     "loss_probability": np.float64,
+    **DEVICE_TYPES,
 }
 EVENT_TYPES: dict[str, type[np.generic] | str] = {
     "time_us": np.int64,
@@ -57,6 +91,19 @@ EVENT_TYPES: dict[str, type[np.generic] | str] = {
     "sinr_db": np.float32,
     "loss_probability": np.float64,
     "detail": "name",
+    **LOSS_TYPES,
+}
+STOP_TYPES: dict[str, type[np.generic] | str] = {
+    "start_us": np.int64,
+    "end_us": np.int64,
+    "machine": "name",
+    "kind": "name",
+    "cause": "name",
+    "root": "name",
+    "blocker": "name",
+    "detail": "name",
+    "x_m": np.float32,
+    "y_m": np.float32,
 }
 PEOPLE_TYPES: dict[str, type[np.generic] | str] = {"time_us": np.int64, "person": "name", "x_m": np.float32, "y_m": np.float32}
 
@@ -117,6 +164,15 @@ class Buffer:
                 self.columns[name] = grown
         self.rows = end
         return slice(start, end)
+
+    def blank(self, rows: slice, columns: Iterable[str]) -> None:
+        """Put what says "does not apply" into columns: the empty word, NaN, -1."""
+        for name in columns:
+            column = self.columns[name]
+            if name in self.names:
+                column[rows] = self.names[name].code("")
+            else:
+                column[rows] = np.nan if np.issubdtype(column.dtype, np.floating) else -1
 
     def table(self, order: npt.NDArray[np.int64] | None = None) -> pa.Table:
         """Arrow table of the rows held, names dictionary-encoded with only the words that occur."""

@@ -20,7 +20,15 @@ import pyarrow.parquet as pq
 from numba import njit
 from pydantic import BaseModel, ConfigDict, Field
 
-from factory.record_columns import EVENT_KINDS, EVENT_TYPES, PEOPLE_TYPES, TICK_TYPES, Buffer
+from factory.record_columns import (
+    DEVICE_COLUMNS,
+    EVENT_KINDS,
+    EVENT_TYPES,
+    LOSS_COLUMNS,
+    PEOPLE_TYPES,
+    TICK_TYPES,
+    Buffer,
+)
 from factory.run_folder import MINUTE_US, Run, RunFolder, RunFolderError, current_versions, write_bytes, write_parquet
 
 __all__ = ["EVENT_KINDS", "Recorder", "RecordingConfig", "Run", "RunFolder", "RunFolderError", "current_versions"]
@@ -109,11 +117,13 @@ class Recorder:
         self._device_s = np.full(n, self._period_s)
         self._trp_codes = names["trp"].lookup(trps)
         self._second_codes = names["second_trp"].lookup(trps)
+        self._other_codes = names["other_trp"].lookup(trps)
         event = self._events.names
         self._event_device = event["device"].lookup(devices)
         self._event_service = event["service"].lookup(services)
         self._event_trp = event["trp"].lookup(trps)
         self._event_cause = event["cause"].lookup(causes)
+        self._event_trps = {name: event[name].lookup(trps) for name in ("other_trp", "interferer")}
         self._kinds = {kind: event["kind"].code(kind) for kind in EVENT_KINDS}
         self._set_lookups((), (), ())
         self._person_codes = self._people.names["person"].lookup(())
@@ -176,6 +186,7 @@ class Recorder:
         blocker_part: Codes,
         loss_probability: Floats,
         down_s: Floats | None = None,
+        more: Mapping[str, npt.NDArray[Any]] | None = None,
     ) -> None:
         """Record the state of every device at one instant.
 
@@ -190,6 +201,7 @@ class Recorder:
         body_loss_db : (D,) loss by bodies on the serving beam pair [dB].
         loss_probability : (D,) largest loss probability of a message since the last call.
         down_s : (D,) time since the last call in which a service of the device was down [s], none when absent.
+        more : (D,) each of `factory.record_columns.DEVICE_COLUMNS`, none when absent; TRPs as codes.
         """
         if time_us <= self._last_us:
             raise ValueError(f"time_us {time_us} does not follow {self._last_us}; record instants in order")
@@ -217,6 +229,11 @@ class Recorder:
         c["blocker"][rows] = self._tick_blocker[blocker + 1]
         c["blocker_part"][rows] = self._tick_part[blocker + 1, blocker_part + 1]
         c["loss_probability"][rows] = loss_probability
+        if more is None:
+            self._ticks.blank(rows, DEVICE_COLUMNS)
+        else:
+            for name in DEVICE_COLUMNS:
+                c[name][rows] = self._other_codes[more[name] + 1] if name == "other_trp" else more[name]
         spend_time(position_m, self._device_s, self._nx, self._ny, self._grids["device_s"])
         if down_s is not None:
             spend_time(position_m, down_s, self._nx, self._ny, self._grids["outage_s"])
@@ -272,6 +289,7 @@ class Recorder:
             c[name][i] = names[name].code(word)
         c["beam"][i], c["x_m"][i], c["y_m"][i] = beam, x_m, y_m
         c["sinr_db"][i], c["loss_probability"][i] = sinr_db, loss_probability
+        self._events.blank(slice(i, i + 1), LOSS_COLUMNS)
 
     def add_losses(
         self,
@@ -289,6 +307,7 @@ class Recorder:
         y_m: Floats,
         sinr_db: Floats,
         loss_probability: Floats,
+        more: Mapping[str, npt.NDArray[Any]] | None = None,
     ) -> None:
         """Record the messages that one policy lost in a tick as "packet_lost" events.
 
@@ -300,6 +319,7 @@ class Recorder:
         x_m, y_m : (n,) where the device was [m].
         sinr_db : (n,) SINR of the message [dB].
         loss_probability : (n,) probability with which it was lost.
+        more : (n,) each of `factory.record_columns.LOSS_COLUMNS`, none when absent; TRPs as codes.
         """
         if len(time_us) == 0:
             return
@@ -321,6 +341,11 @@ class Recorder:
         c["sinr_db"][rows] = sinr_db
         c["loss_probability"][rows] = loss_probability
         c["detail"][rows] = names["detail"].code("")
+        if more is None:
+            self._events.blank(rows, LOSS_COLUMNS)
+        else:
+            for name in LOSS_COLUMNS:
+                c[name][rows] = self._event_trps[name][more[name] + 1] if name in self._event_trps else more[name]
         if self._events.rows >= _EVENT_ROWS_MAX:
             self._flush_events()
 

@@ -26,10 +26,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from factory.errors import UserError
-from factory.record_columns import EVENT_TYPES, PEOPLE_TYPES, TICK_TYPES
+from factory.record_columns import EVENT_TYPES, PEOPLE_TYPES, STOP_TYPES, TICK_TYPES
 
 FORMAT = 1
-COLUMNS = {"ticks": TICK_TYPES, "events": EVENT_TYPES, "people": PEOPLE_TYPES}
+COLUMNS = {"ticks": TICK_TYPES, "events": EVENT_TYPES, "people": PEOPLE_TYPES, "stops": STOP_TYPES}
 STATES = ("running", "finished", "interrupted")
 MINUTE_US = 60_000_000
 _PACKAGES = ("numpy", "numba", "pybullet", "factory-twin")
@@ -183,9 +183,12 @@ class RunFolder:
         """Write kpi.json; NaN and infinity become null, and the reader shows why from the field beside it."""
         write_json(self.path / "kpi.json", kpi)
 
-    def write_blocked_paths(self, cases: Sequence[Mapping[str, Any]]) -> None:
-        """Write blocked_paths.json: the geometry behind losses by a body, see :mod:`factory.blocked_paths`."""
-        write_json(self.path / "blocked_paths.json", {"cases": list(cases)})
+    def write_blocked_paths(self, cases: Sequence[Mapping[str, Any]], links: Sequence[Mapping[str, Any]] = ()) -> None:
+        """Write blocked_paths.json: the geometry behind losses by a body, and the paths of links that lost messages.
+
+        See :mod:`factory.blocked_paths`.
+        """
+        write_json(self.path / "blocked_paths.json", {"cases": list(cases), "links": list(links)})
 
     def write_scene(self, picture: npt.NDArray[np.uint8]) -> None:
         """Write scene.png from an (h, w, 3) array of red, green and blue."""
@@ -302,6 +305,12 @@ class Run:
         frame = frame.sort_values("time_us", kind="stable", ignore_index=True)
         return frame if columns is None else frame[list(columns)]
 
+    def stops(self) -> pd.DataFrame:
+        """Read the stops of the machines in order of their start; of a run that was broken off, those that had ended."""
+        whole = self.path / "stops.parquet"
+        frame = self._frame([whole] if whole.is_file() else self._parts("stops"), None, "stops")
+        return frame.sort_values("start_us", kind="stable", ignore_index=True)
+
     def people(self) -> pd.DataFrame:
         """Read the tracks of people (time_us, person, x_m, y_m), which exist only where the scenario asked for them.
 
@@ -330,6 +339,11 @@ class Run:
         """Read the cases of blocked paths, in order of time; none where the run wrote no such file."""
         path = self.path / "blocked_paths.json"
         return list(_read_json(path)["cases"]) if path.is_file() else []
+
+    def lost_links(self) -> list[dict[str, Any]]:
+        """Read the links that lost messages with their paths, in order of time; none where the run did not keep them."""
+        path = self.path / "blocked_paths.json"
+        return list(_read_json(path).get("links", ())) if path.is_file() else []
 
     def scene_png(self) -> bytes | None:
         """Return the picture of the scene, None where none was taken."""

@@ -96,6 +96,7 @@ def _simulate(twin: Twin, folder: RunFolder, console: Console) -> bool:
                     folder.write_scene(twin.picture())
             finished = twin.time_us >= end_us
             blocked_paths.close()
+            journal.close()
             kpi = collect(twin)
             journal.recorder.close(
                 kpi,

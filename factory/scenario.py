@@ -23,7 +23,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from bridges.config import BridgesConfig
 from factory.checks import faults
-from factory.config import ClockConfig, HallConfig
+from factory.config import ClockConfig, HallConfig, ProductionConfig
 from factory.errors import Problem, ScenarioError, UserError
 from factory.recording import RecordingConfig
 from humans.config import PeopleConfig
@@ -59,6 +59,7 @@ class Scenario(BaseModel):
     radio: RadioConfig
     bridges: BridgesConfig = Field(default_factory=BridgesConfig)
     recording: RecordingConfig = Field(default_factory=RecordingConfig)
+    production: ProductionConfig = Field(default_factory=ProductionConfig)
 
 
 @dataclass(frozen=True)

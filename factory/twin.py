@@ -11,28 +11,37 @@ import numpy as np
 import numpy.typing as npt
 
 from bridges.inbox import Inbox
+from factory.emergency import EmergencyStops
 from factory.outages import Changes, DownTracker
 from factory.outlook import Outlook
 from factory.rooms import blaming, channel_seed, draw_seed, generator, radio_hall, walk_space
 from factory.scenario import LoadedScenario
 from factory.snapshot import CobotLinks, Scene, blockers_of, device_names, ues_of
+from factory.stop_ledger import Stops
 from factory.world import LINK_RADIUS_M, World, WorldSpec
+from factory.zones import Zones
 from humans.sources import create_crowd
 from humans.types import Occupancy, PeopleState
 from radio.config import RadioConfig
 from radio.delivery import Delivered
+from radio.energy import ResourceAccount
+from radio.kpi_parts import latency_quantile_us
 from radio.links import Channel
 from radio.network import Air, Ether, create_networks, step_all
 from radio.traffic import build_traffic, resolve
+from robots.breakdowns import Breakdowns
 from robots.cobot import Cobots
 from robots.fleet import Fleet
 from robots.safety import nearest_person
-from robots.state import AgvState, CobotState
+from robots.state import BREAKDOWN, AgvState, CobotState
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 PEOPLE_SYNC_US = 100_000  # people in Bullet follow at 10 Hz, see ARCHITECTURE.md
+
+ZONES_US = 100_000  # devices are looked for in the zones at 10 Hz
+LATENCY_SHARE = 0.999  # of the messages that arrived: latency that a separation reckons with
 
 # Who takes parts from a cobot: somebody slower than this, and near enough for the arm to turn to.
 TAKER_STANDS_MPS, TAKER_CALLED_M = 0.3, 2.5
@@ -109,7 +118,9 @@ class Twin:
         self.n_links = len(LINK_RADIUS_M)
         self._links = CobotLinks(*self.world.cobot_link_capsules())
         self._separation_m: Floats = np.full(len(scenario.robots.cobots), np.inf)
+        self.nearest_person: Ints = np.full(len(scenario.robots.cobots), -1, np.int64)
         self._build_radio()
+        self._build_stops()
 
     def _build_radio(self) -> None:
         radio, seed = self.scenario.radio, self.scenario.seed
@@ -121,26 +132,51 @@ class Twin:
             self.ether = Ether(radio, self.channel)
             policies = radio.policies if radio.enabled else ()
             self.networks = create_networks(radio, self.channel, self.traffic, policies, len(classes), draw_seed(seed))
+            self.accounts = tuple(ResourceAccount(radio, self.traffic.service_name, radio.energy) for _ in self.networks)
         self.tracker = DownTracker(self.traffic, len(classes))
         # Streams whose silence stops a machine: control of the machine itself, and a panel's for the cobot it is paired with.
-        control = np.flatnonzero(~self.traffic.video)
-        device = self.traffic.ue[control]
+        # Events are no stream of commands: nobody waits for one. Between two devices it is the receiver that waits.
+        sent = self.traffic.sent
+        control = np.flatnonzero(~self.traffic.video & ~sent.poisson)
+        device = np.where(sent.peer >= 0, sent.peer, self.traffic.ue)[control]
         machine = np.where(device < self.n_machines, device, n_agv + (device - self.n_machines) % max(n_cobot, 1))
         kept = machine < self.n_machines
         self._guarding, self._guarded = control[kept], machine[kept]
+
+    def _build_stops(self) -> None:
+        """Build what stops machines beside people and commands, and the books of all stops."""
+        n_agv, n_cobot, seed = self.fleet.n, len(self.cobots.names), self.scenario.seed
+        n_panel = len(self.people.panel_holder)
+        paired = np.arange(n_panel) % n_cobot if n_cobot else np.full(n_panel, -1, np.int64)
+        control = self._guarding
+        streams = [control[self.traffic.ue[control] == self.n_machines + p] for p in range(n_panel)]
+        self.emergency = EmergencyStops(
+            self.scenario.people, paired, streams, self.traffic, generator(seed, "emergency"), n_cobot
+        )
+        self.breakdowns = Breakdowns(self.scenario.robots.breakdowns, n_agv, n_cobot, generator(seed, "breakdowns"))
+        self.zones = Zones(self.scenario.hall, self.traffic, len(self.devices))
+        self.stops = Stops(self)
+        self._delivered: Delivered | None = None
+        self._delay_us: Ints | None = None
 
     def tick(self) -> Tick:
         """Advance by one tick; messages delivered in it move machines in the next."""
         now, dt = self.time_us, self.dt_us
         self.inbox.drain()  # nothing steers yet: bridges only read
         overdue_us = self._overdue_us()
+        halt, delay_us = self._halted(now), self._radio_delay_us(now)
         self.fleet.step(now, dt, overdue_us[: self.fleet.n], self.people.position_m, self.people.present)
-        self.cobots.step(now, dt, overdue_us[self.fleet.n :], self._separation_m, taker_m=self._takers_m())
+        self.cobots.step(
+            now, dt, overdue_us[self.fleet.n :], self._separation_m, taker_m=self._takers_m(), halt=halt, radio_delay_us=delay_us
+        )
+        self.stops.add(now, dt)
         self.agvs, self.cobot_state = self.fleet.state(), self.cobots.state()
         self.crowd.step(now, dt, self._occupancy())
         self.people = self.crowd.state()
         contacts = self._physics(now)
         scene = self.scene(now, self.people, self.agvs)
+        if now % ZONES_US == 0:
+            self.zones.locate(scene.ues.position_m)
         delivered: tuple[Delivered, ...] = ()
         changes, air = None, None
         if self.networks:
@@ -150,7 +186,11 @@ class Twin:
             plans = [network.decide(known) for network in self.networks]
             air = self.ether.finish(known, scene.blockers, plans)
             delivered = step_all(self.networks, air)
+            for account, messages in zip(self.accounts, delivered, strict=True):
+                account.add(now, dt, messages, self.traffic, messages.spent_symbols)
             changes = self.tracker.add(delivered[0])
+            self.zones.add(delivered[0])
+            self._delivered = delivered[0]
         self.time_us = now + dt
         return Tick(now, self.people, self.agvs, self.cobot_state, scene, delivered, changes, contacts, air)
 
@@ -166,7 +206,7 @@ class Twin:
             self.world.step(agvs.position_m, agvs.heading_rad, agvs.load_height_m, self.cobot_state.joint_target_rad)
             self._links = CobotLinks(*self.world.cobot_link_capsules())
         links, people = self._links, self.people
-        self._separation_m = nearest_person(
+        self._separation_m, self.nearest_person = nearest_person(
             people.capsule_a,
             people.capsule_b,
             people.capsule_radius_m,
@@ -174,7 +214,7 @@ class Twin:
             links.start_m,
             links.end_m,
             links.radius_m,
-        )[0]
+        )
         if now % PEOPLE_SYNC_US:
             return ()
         self.world.sync_people(people.present, people.capsule_a, people.capsule_b)
@@ -202,6 +242,40 @@ class Twin:
         nearest: Floats = distance.min(axis=1, initial=np.inf)
         return nearest
 
+    def _halted(self, now: int) -> Ints | None:
+        """Give what else stops cobots, (m,) mode codes or -1; put AGVs that fail out of order."""
+        if not (self.breakdowns.enabled or self.emergency.enabled):
+            return None
+        halt, n_agv = np.full(len(self.cobots.names), -1, np.int64), self.fleet.n
+        if self.emergency.enabled:
+            held, standing = self.people.present[self.people.panel_holder], self.cobot_state.speed_scale == 0.0
+            halt = self.emergency.step(now, self._delivered, held, standing).copy()
+        if self.breakdowns.enabled:
+            broken = self.breakdowns.step(now, self.dt_us, np.concatenate((self.agvs.mode, self.cobot_state.mode)))
+            self.fleet.set_broken(broken[:n_agv])
+            halt[broken[n_agv:]] = BREAKDOWN
+        return halt
+
+    def _radio_delay_us(self, now: int) -> Ints | None:
+        """Give the radio's part of the cobots' reaction time (m,) [us], None where it is how long commands are overdue."""
+        if self.scenario.robots.safety.radio_delay == "overdue":
+            return None
+        if self._delay_us is None or now % 1_000_000 == 0:
+            own = self._guarding[(self._guarded >= self.fleet.n) & (self.traffic.ue[self._guarding] < self.n_machines)]
+            latency_us = (
+                latency_quantile_us(self.traffic, self.networks[0].kpi.tables, own, LATENCY_SHARE) if self.networks else 0
+            )
+            self._delay_us = self.cobots.watchdog.survival_us + latency_us
+        return self._delay_us
+
+    def silent_service(self, machine: int) -> str:
+        """Service and device whose silence has kept a machine (AGVs first) longest without commands."""
+        streams = self._guarding[self._guarded == machine]
+        if not len(streams):
+            return ""
+        stream = streams[self.tracker.overdue_us(self.time_us)[streams].argmax()]
+        return f"{self.traffic.service_name[self.traffic.service[stream]]} of {self.devices[self.traffic.ue[stream]]}"
+
     def _occupancy(self) -> Occupancy:
         return Occupancy(self.agvs.position_m, self.agvs.velocity_mps, self.agvs.radius_m)
 
@@ -226,8 +300,8 @@ class Twin:
 
 def survival_time_us(radio: RadioConfig, devices: str) -> int:
     """Shortest survival time of the control services of a class of devices [us]; a second where it has none."""
-    resolved = [resolve(s) for s in radio.services if s.devices == devices]
-    return min((r.survival_us for r in resolved if not r.video), default=1_000_000)
+    resolved = [resolve(s) for s in radio.services if (s.peers or s.devices) == devices]
+    return min((r.survival_us for r in resolved if not r.video and not r.aperiodic), default=1_000_000)
 
 
 def _world_spec(loaded: LoadedScenario, people: PeopleState) -> WorldSpec:

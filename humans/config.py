@@ -94,6 +94,12 @@ class PeopleConfig(_Model):
 
     count: int = Field(16, ge=0, le=500, description="Number of people; a replay or a shift brings its own number.")
     panels: int = Field(3, ge=0, le=500, description="People who carry a hand-held panel; never more than there are people.")
+    emergency_stops_per_panel_hour: float = Field(
+        0.0, ge=0, le=360, description="How often the emergency stop of each panel is pressed, per hour (Poisson); 0: never."
+    )
+    emergency_acknowledge_s: float = Field(
+        20.0, ge=0, le=86_400, description="From standstill by an emergency stop until it is acknowledged, in s."
+    )
     stature_p5_m: float = Field(
         1.535, ge=1.2, le=2.1, description="Body height that 5 % fall short of in m (DIN 33402-2, women)."
     )

@@ -5,7 +5,11 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+
+from radio.carrier_config import CarrierConfig as CarrierConfig
+from radio.carrier_config import NamedCarrierConfig as NamedCarrierConfig
+from radio.energy_config import EnergyConfig
 
 PolicyName = Literal["static", "reactive", "human_aware"]
 Point = tuple[float, float, float]
@@ -13,40 +17,6 @@ Point = tuple[float, float, float]
 
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class CarrierConfig(_Model):
-    """One NR carrier, shared by every TRP that is on it (reuse 1)."""
-
-    frequency_hz: float = Field(
-        28e9, ge=0.5e9, le=150e9, description="Carrier frequency in Hz, from 0.5e9 to 150e9; 28 GHz is 28e9, 3.7 GHz is 3.7e9."
-    )
-    bandwidth_hz: float = Field(100e6, ge=5e6, le=2e9, description="Channel bandwidth in Hz, from 5e6 to 2e9; 100 MHz is 100e6.")
-    subcarrier_spacing_hz: Literal[15000, 30000, 60000, 120000] = Field(
-        120000, description="Subcarrier spacing in Hz (TS 38.211 numerology)."
-    )
-    resource_blocks: int = Field(66, ge=11, le=273, description="PRBs of the channel (TS 38.101 table 5.3.2).")
-    downlink_share: float = Field(0.5, gt=0.05, lt=0.95, description="Share of symbols that the TDD pattern gives the downlink.")
-    overhead_share: float = Field(0.14, ge=0.0, lt=0.8, description="Share of symbols spent on SSB, PDCCH and reference signals.")
-    tones: int | None = Field(
-        None, ge=1, le=64, description="Frequencies over this carrier at which paths are summed, paths.tones when absent."
-    )
-
-    @model_validator(mode="after")
-    def _blocks_fit(self) -> CarrierConfig:
-        width_hz = self.resource_blocks * 12 * self.subcarrier_spacing_hz
-        if width_hz > self.bandwidth_hz:
-            raise ValueError(
-                f"resource_blocks: {self.resource_blocks} PRBs at {self.subcarrier_spacing_hz / 1e3:g} kHz take "
-                f"{width_hz / 1e6:.4g} MHz, more than bandwidth_hz {self.bandwidth_hz:g}; TS 38.101 table 5.3.2 gives what fits"
-            )
-        return self
-
-
-class NamedCarrierConfig(CarrierConfig):
-    """A further carrier that TRPs can be put on by its name."""
-
-    name: str = Field(min_length=1, description="Name that a TRP's carrier field refers to.")
 
 
 class MaterialOverride(_Model):
@@ -85,6 +55,23 @@ class TrpConfig(_Model):
         le=40,
         description="Gain of the TRP's links beyond what the model says in dB, both ways: cable, radome, calibration.",
     )
+
+
+class TrpOutageConfig(_Model):
+    """A span in which a TRP is out of service; the network is not told."""
+
+    trp: str = Field(description="Name of the TRP.")
+    from_s: float = Field(ge=0, le=604_800, description="From this time of the run on in s, 300 is five minutes after its start.")
+    to_s: float | None = Field(None, gt=0, le=604_800, description="Until this time in s; absent: to the end of the run.")
+
+    @model_validator(mode="after")
+    def _ends_after_it_begins(self) -> TrpOutageConfig:
+        if self.to_s is not None and self.to_s <= self.from_s:
+            raise ValueError(
+                f"to_s {self.to_s:g} is not after from_s {self.from_s:g}; give a later time, or leave to_s out for an outage to "
+                "the end of the run"
+            )
+        return self
 
 
 class UePanelConfig(_Model):
@@ -225,6 +212,23 @@ class LinkAdaptationConfig(_Model):
     margin_db: float = Field(6.0, ge=0, le=40, description="Fixed fade margin of control traffic below the last report [dB].")
     implementation_gap_db: float = Field(1.5, ge=0, le=10, description="Loss against the normal approximation [dB].")
     channel_estimation_loss_db: float = Field(0.5, ge=0, le=10, description="Loss by channel estimation [dB].")
+    feedback: Literal["sinr", "cqi"] = Field(
+        "sinr",
+        description="What link adaptation is told: the SINR itself, or the 15 steps of CQI table 3 (TS 38.214 table 5.2.2.1-4), "
+        "which allow an MCS of at most their spectral efficiency.",
+    )
+    redundancy: Literal["independent_repetition", "pdcp_duplication", "tdm_repetition", "tdm_a", "fdm_a", "fdm_b"] = Field(
+        "independent_repetition",
+        description="How the two legs of a plan carry a message. independent_repetition: a codeword each, decoded by itself, on "
+        "whatever carriers; pdcp_duplication: the same, but on different carriers only; tdm_repetition: following slots, soft "
+        "combined (TS 38.214 5.1.2.1, scheme 4); tdm_a: within a slot, soft combined (tdmSchemeA); fdm_a: one codeword over two "
+        "sets of PRBs (fdmSchemeA); fdm_b: two redundancy versions over two sets of PRBs (fdmSchemeB).",
+    )
+    soft_combining: Literal["chase", "incremental_redundancy"] = Field(
+        "chase",
+        description="How receptions of one transport block are combined: chase adds their SNRs; incremental_redundancy sends new "
+        "coded bits until the circular buffer is through.",
+    )
 
 
 class HumanAwareConfig(_Model):
@@ -247,10 +251,50 @@ class ServiceConfig(_Model):
     """A service of TS 22.104 for one class of devices; every field of the profile can be overridden."""
 
     name: str = Field(description="Name in reports.")
-    profile: str = Field(description="TS 22.104 profile by name: mobile-robot, control-to-control, mobile-panel-estop, video.")
+    profile: str = Field(description="TS 22.104 profile by name, such as mobile-robot or video; docs/radio.md has all.")
     devices: Literal["agv", "cobot", "panel"] = Field(description="Class of devices.")
     share: float = Field(1.0, gt=0, le=1, description="Share of the devices of that class that use the service.")
-    direction: Literal["downlink", "uplink"] | None = Field(None, description="Direction, the profile's own when absent.")
+    direction: Literal["downlink", "uplink", "uplink_downlink"] | None = Field(
+        None,
+        description="Direction, the profile's own when absent; uplink_downlink: from device to device through the network.",
+    )
+    peers: Literal["agv", "cobot", "panel"] | None = Field(
+        None, description="With uplink_downlink, the class of devices that receive: the i-th device sends to the i-th of them."
+    )
+    arrival: Literal["periodic", "poisson"] | None = Field(
+        None,
+        description="periodic: a message every transfer interval; poisson: events at random, the interval is their mean "
+        "distance; the profile's own when absent.",
+    )
+    jitter_us: int = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        description="Periodic messages arrive within +- this of their instant in us, at most half an interval.",
+    )
+    access: Literal["configured_grant", "semi_persistent", "dynamic"] | None = Field(
+        None,
+        description="Uplink: configured_grant or dynamic (scheduling request, then a grant). Downlink: semi_persistent or "
+        "dynamic. When absent, symbols as needed without a request.",
+    )
+    periodicity_us: int | None = Field(
+        None,
+        ge=35,
+        le=10_000_000,
+        description="Time between the occasions of a configured grant or of semi-persistent PDSCH in us; any symbol when absent.",
+    )
+    sr_period_us: int | None = Field(
+        None,
+        ge=35,
+        le=640_000,
+        description="Time between two occasions for a scheduling request in us, with access: dynamic; any symbol when absent.",
+    )
+    repetitions: Literal[1, 2, 4, 8] = Field(
+        1, description="Repetitions K of each transmission (repK of TS 38.331), if the policy does not order more."
+    )
+    max_transmissions: int = Field(
+        1, ge=1, le=8, description="Transmissions of a control message, with HARQ, as long as the deadline allows; 1 is no HARQ."
+    )
     transfer_interval_us: int | None = Field(None, ge=100, le=10_000_000, description="Time between two messages in us.")
     survival_time_us: int | None = Field(
         None, ge=0, le=60_000_000, description="Time without messages that the application survives in us."
@@ -259,6 +303,38 @@ class ServiceConfig(_Model):
     message_bytes: int | None = Field(None, ge=1, le=1_000_000, description="Message size in bytes.")
     availability_target: float | None = Field(None, gt=0, lt=1, description="Communication service availability wanted.")
     mtbf_target_s: float | None = Field(None, gt=0, description="Mean time between failures wanted in s.")
+
+
+class SliceConfig(_Model):
+    """A network slice: services and the shares of every TRP's symbols that they have, as RRMPolicyRatio of TS 28.541 4.3.36."""
+
+    name: str = Field(min_length=1, description="Name in reports.")
+    services: tuple[str, ...] = Field(min_length=1, description="Names of the services in the slice.")
+    dedicated_share: float = Field(
+        0.0, ge=0, le=1, description="Share that nobody else ever gets (rRMPolicyDedicatedRatio / 100), from 0 to 1."
+    )
+    guaranteed_share: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Share that is the slice's first and others may use while it does not (rRMPolicyMinRatio / 100), 0 to 1, "
+        "the dedicated share included; as much as that when absent.",
+    )
+    maximum_share: float = Field(1.0, gt=0, le=1, description="Share that it never exceeds (rRMPolicyMaxRatio / 100), up to 1.")
+
+    @property
+    def guaranteed(self) -> float:
+        """Share guaranteed, the dedicated one included."""
+        return self.dedicated_share if self.guaranteed_share is None else self.guaranteed_share
+
+    @model_validator(mode="after")
+    def _shares_are_in_order(self) -> SliceConfig:
+        if not self.dedicated_share <= self.guaranteed <= self.maximum_share:
+            raise ValueError(
+                f"slice {self.name!r}: dedicated_share {self.dedicated_share:g}, guaranteed_share {self.guaranteed:g} and "
+                f"maximum_share {self.maximum_share:g} must not fall in this order (TS 28.541 4.3.36: dedicated <= min <= max)"
+            )
+        return self
 
 
 def _default_services() -> tuple[ServiceConfig, ...]:
@@ -288,6 +364,7 @@ class RadioConfig(_Model):
     inf: InfConfig = Field(default_factory=InfConfig, description="The statistical indoor factory.")
     materials: tuple[MaterialOverride, ...] = Field((), description="Constants that replace those of ITU-R P.2040.")
     trps: tuple[TrpConfig, ...] = Field(min_length=1, description="Transmission points.")
+    outages: tuple[TrpOutageConfig, ...] = Field((), description="TRPs that are switched off for a while in mid-run.")
     ue: UeConfig = Field(default_factory=UeConfig, description="Radio of every device.")
     paths: PathConfig = Field(default_factory=PathConfig, description="Which paths are followed.")
     blockage: BlockageConfig = Field(default_factory=BlockageConfig, description="What moving bodies cost.")
@@ -300,6 +377,16 @@ class RadioConfig(_Model):
     services: Annotated[tuple[ServiceConfig, ...], Field(min_length=1)] = Field(
         default_factory=_default_services, description="Services that the devices use."
     )
+    core_delay_us: int = Field(
+        500, ge=0, le=1_000_000, description="One-way delay between a TRP and the host that runs the application in us."
+    )
+    scheduler: Literal["control_first", "earliest_deadline", "first_come"] = Field(
+        "control_first",
+        description="control_first: video gets what control leaves, each by deadline; earliest_deadline: one queue for all by "
+        "deadline; first_come: one queue for all in the order of arrival, as best effort has it.",
+    )
+    slices: tuple[SliceConfig, ...] = Field((), description="Network slices; services in none of them share what these leave.")
+    energy: EnergyConfig = Field(default_factory=EnergyConfig, description="How the TRPs' relative energy is reckoned.")
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> RadioConfig:
@@ -308,6 +395,7 @@ class RadioConfig(_Model):
             ("services", [s.name for s in self.services]),
             ("carriers", [c.name for c in self.carriers]),
             ("materials", [m.name for m in self.materials]),
+            ("slices", [s.name for s in self.slices]),
         ):
             twice = sorted({n for n in names if names.count(n) > 1})
             if twice:
@@ -331,6 +419,53 @@ class RadioConfig(_Model):
                     f"carriers: {_called(low)} at {low.frequency_hz:g} Hz and {_called(high)} at {high.frequency_hz:g} Hz "
                     "overlap; move one by their bandwidths, or put the TRPs on one carrier"
                 )
+        return self
+
+    @field_validator("outages")
+    @classmethod
+    def _outages_are_of_trps(cls, outages: tuple[TrpOutageConfig, ...], info: ValidationInfo) -> tuple[TrpOutageConfig, ...]:
+        named = [t.name for t in info.data.get("trps", ())]
+        for i, outage in enumerate(outages):
+            if named and outage.trp not in named:
+                raise ValueError(f"there is no TRP {outage.trp!r} to switch off; the TRPs are {', '.join(named)}")
+            for other in outages[:i]:
+                first, then = sorted((outage, other), key=lambda o: o.from_s)
+                if other.trp == outage.trp and (first.to_s is None or first.to_s > then.from_s):
+                    raise ValueError(f"two spans of TRP {outage.trp!r} overlap; make them one")
+        return outages
+
+    @model_validator(mode="after")
+    def _slices_fit(self) -> RadioConfig:
+        known = [s.name for s in self.services]
+        of_slice: dict[str, str] = {}
+        for slice_ in self.slices:
+            for name in slice_.services:
+                if name not in known:
+                    raise ValueError(
+                        f"slices: {slice_.name!r} has service {name!r}, which does not exist; known: {', '.join(known)}"
+                    )
+                if name in of_slice:
+                    raise ValueError(
+                        f"slices: service {name!r} is in {of_slice[name]!r} and in {slice_.name!r}; it can be in one"
+                    )
+                of_slice[name] = slice_.name
+        total = sum(s.guaranteed for s in self.slices)
+        if total > 1.0 + 1e-9:
+            raise ValueError(
+                f"slices: guaranteed shares, dedicated ones included, add up to {total:.4g}; there is no more than 1"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _redundancy_fits(self) -> RadioConfig:
+        scheme, on = self.link_adaptation.redundancy, self.trp_carrier
+        if scheme == "pdcp_duplication" and len(set(on)) < 2:
+            raise ValueError(
+                "link_adaptation: redundancy pdcp_duplication needs TRPs on two carriers, for copies are never on the same "
+                "one; put TRPs on a further carrier, or use independent_repetition"
+            )
+        if scheme not in ("pdcp_duplication", "independent_repetition") and len(set(on)) == len(on):
+            raise ValueError(f"link_adaptation: redundancy {scheme} needs two TRPs on one carrier; every carrier has one alone")
         return self
 
     def carrier_of(self, trp: TrpConfig) -> CarrierConfig:

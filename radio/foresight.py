@@ -32,6 +32,7 @@ class Foresight:
     scenes : predicted scenes in order of time; scenes of one time are futures that are equally likely.
     links : (U * T,) links to begin with.
     share : of the futures that may be worse than what the reports say, pair by pair.
+    heard : (T,) TRPs that were heard last; the others have no gain. None: all.
 
     Attributes
     ----------
@@ -40,9 +41,16 @@ class Foresight:
     """
 
     def __init__(
-        self, channel: Channel, budget: LinkBudget, scenes: Sequence[Scene], links: BoolArray, share: float = 0.5
+        self,
+        channel: Channel,
+        budget: LinkBudget,
+        scenes: Sequence[Scene],
+        links: BoolArray,
+        share: float = 0.5,
+        heard: BoolArray | None = None,
     ) -> None:
         self._channel, self._share = channel, share
+        self._heard = None if heard is None or heard.all() else heard
         # Copied, for devices and bodies move on before the last link is asked for.
         copies = [(time_us, _copied_ues(ues), _copied_blockers(blockers)) for time_us, ues, blockers in scenes]
         self._instants = [list(futures) for _, futures in groupby(copies, key=lambda scene: scene[0])]
@@ -69,6 +77,8 @@ class Foresight:
 
     def _future(self, scene: Scene, links: BoolArray) -> Sweep:
         time_us, ues, blockers = scene
+        if self._heard is not None:
+            links = links & np.tile(self._heard, len(ues.owner))
         paths = self._channel.paths(ues, links, remember=False)
         loss_db = self._channel.blockage(paths, blockers, ues, links).loss_db
         return self._channel.sweep(paths, ues, loss_db, time_us, links)

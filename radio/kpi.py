@@ -34,6 +34,8 @@ from radio.kpi_kernels import (
     accumulate,
 )
 from radio.reliability import FEWEST_FAILURES, NO_FAILURE_SEEN, mtbf_figure
+from radio.tails import MarginTables, estimators
+from radio.tails_kernels import RING_LAST
 from radio.traffic import Traffic
 from radio.types import FloatArray, IntArray, Plan
 
@@ -116,6 +118,7 @@ class KpiAccumulator:
     block_s : initial length of a block [s]; it doubles when ``max_blocks`` is reached.
     max_blocks : blocks kept, even.
     tables : what somebody else adds up, to be read here; new ones of its own if None.
+    margins : the same of the messages' margins; without them no peaks over a threshold are told.
 
     Notes
     -----
@@ -130,10 +133,29 @@ class KpiAccumulator:
         block_s: float = _BLOCK_S,
         max_blocks: int = _MAX_BLOCKS,
         tables: KpiTables | None = None,
+        margins: MarginTables | None = None,
     ) -> None:
         self._traffic = traffic
+        self._margins = margins
         self._seed = int(bootstrap_seed)
         self._tables = tables or new_tables(traffic, 1, block_s=block_s, max_blocks=max_blocks).row(0)
+
+    @property
+    def tables(self) -> KpiTables:
+        """The sums so far, to be read."""
+        return self._tables
+
+    @property
+    def totals(self) -> tuple[FloatArray | IntArray, ...]:
+        """Tables that only grow: what a branch of a run need not bring back. Not the rings that say what comes next."""
+        tables = self._tables
+        own = () if self._margins is None else (self._margins.margins, self._margins.block_us)
+        return (tables.units, tables.latency, tables.causes, tables.block_us, *own)
+
+    @property
+    def last_margins(self) -> FloatArray:
+        """Margin of the last message of each stream (N,), see ``radio.tails_kernels``; empty where margins are not followed."""
+        return np.zeros(0) if self._margins is None else self._margins.state[:, RING_LAST]
 
     def add(self, delivered: Delivered, plan: Plan | None = None) -> None:
         """Add the finished messages of a tick, and the plan's beams to the count of switches."""
@@ -257,6 +279,11 @@ class KpiAccumulator:
             },
             "causes": {CAUSES[c]: int(self._tables.causes[v, c]) for c in np.flatnonzero(self._tables.causes[v])},
         }
+        by_block = self._tables.units[rows].sum(axis=0)
+        head["estimators"] = estimators(
+            by_block[:, DOWN], by_block[:, MESSAGES], None if self._margins is None else self._margins.margins[v], interval_s,
+            int(traffic.survival[rows[0]]), bool(traffic.video[rows[0]]), self._seed,
+        )  # fmt: skip
         reasons = []
         if few:
             reasons.append("few units carry the risk: unfavourable bounds widened by the rule for zero failures")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from radio.delivery_kernel import R_CAUSE, R_LATENCY, R_LOSS, R_STREAM, R_TIME
+from radio.delivery_tables import R_CAUSE, R_LATENCY, R_LOSS, R_STREAM, R_TIME
 from radio.types import BoolArray, FloatArray, IntArray
 
 # Sums per unit.

@@ -20,6 +20,7 @@ from radio.policies import create_policy
 from radio.policies.base import ServingMonitor
 from radio.policies.reports import LinkBudget, Report, SweepReports
 from radio.traffic import Traffic
+from radio.trp_outages import TrpOutages, name_cause, silence_legs, silenced_sweep
 from radio.types import Blockage, Blockers, BoolArray, FloatArray, LinkState, LinkStates, Paths, Plan, Sweep, Ues
 
 
@@ -53,11 +54,14 @@ class Air:
     """The channel of a tick: what was known as it began, the paths of every link, and what bodies cost every path.
 
     Links that no plan uses may have the paths and the body loss of a few ticks ago, see :meth:`Ether.finish`.
+
+    ``off`` (T,) are TRPs that are out of service, None for none; paths and blockage are as if they were not.
     """
 
     known: Known
     paths: Paths
     blockage: Blockage
+    off: BoolArray | None = None
 
 
 SURVEY_PERIOD_US = 100_000  # an AGV moves 0.15 m meanwhile, a beam is metres wide
@@ -76,6 +80,8 @@ class Ether:
         self._channel = channel
         self._budget = LinkBudget(config)
         self._reports = SweepReports(config)
+        self._outages = TrpOutages(config)
+        self._heard: BoolArray | None = None
         self._empty: Sweep | None = None
         self._survey: Report | None = None
         self._forecast: tuple[Report, ...] | None = None
@@ -84,6 +90,11 @@ class Ether:
         self._forecasting = "human_aware" in config.policies
         self._futures_share = config.human_aware.futures_share
 
+    @property
+    def newest(self) -> Report | None:
+        """The newest sweep that was taken, which the networks may not know yet; for whoever looks back, never for a policy."""
+        return self._reports.newest
+
     def forecast_due(self, time_us: int) -> bool:
         """Whether a policy wants a new forecast at this tick."""
         return self._forecasting and time_us % self._forecast_period_us == 0
@@ -91,13 +102,15 @@ class Ether:
     def take_forecast(self, scenes: Sequence[Scene]) -> None:
         """Turn predicted scenes, each with its target time [us], into predicted sweeps; scenes of one time are drawn futures.
 
+        What is forecast is anchored in what was measured: a TRP that the last report did not hear has no gain in it either.
+
         They begin with the legs of the last plans; what else a policy looks at it asks for by ``Report.cover``.
         """
         if self._plans:
             links = _legs(self._channel.n_trp, self._plans)
         else:
             links = np.ones(len(scenes[0][1].owner) * self._channel.n_trp, np.bool_)
-        self._forecast = Foresight(self._channel, self._budget, scenes, links, self._futures_share).reports
+        self._forecast = Foresight(self._channel, self._budget, scenes, links, self._futures_share, self._heard).reports
 
     def begin(self, time_us: int, dt_us: int, ues: Ues) -> Known:
         """Return what the networks know as the tick that begins at ``time_us`` starts, before anybody plans."""
@@ -107,6 +120,8 @@ class Ether:
             self._empty = self._channel.sweep(paths, ues, None, time_us)
             self._survey = self._budget.report(self._empty)
         report = self._reports.latest(time_us)
+        if self._outages.any_planned and report is not None:
+            self._heard = np.asarray(report.gain.any(axis=(0, 2, 3)))
         return Known(time_us, dt_us, ues, paths, self._empty, self._survey, report, self._forecast)
 
     def finish(self, known: Known, blockers: Blockers, plans: Sequence[Plan]) -> Air:
@@ -120,9 +135,10 @@ class Ether:
         needed = None if sweeping else _legs(self._channel.n_trp, plans)
         paths = known.paths or self._channel.paths(known.ues, needed)
         blockage = self._channel.blockage(paths, blockers, known.ues, needed)
+        off = self._outages.at(known.time_us)
         if sweeping:
-            self._reports.add(self._channel.sweep(paths, known.ues, blockage.loss_db, known.time_us))
-        return Air(known, paths, blockage)
+            self._reports.add(silenced_sweep(self._channel.sweep(paths, known.ues, blockage.loss_db, known.time_us), off))
+        return Air(known, paths, blockage, off)
 
 
 def _legs(n_trp: int, plans: Sequence[Plan]) -> BoolArray:
@@ -230,18 +246,27 @@ def step_all(networks: Sequence[Network], air: Air) -> tuple[Delivered, ...]:
         raise ValueError("a network needs a plan before it can deliver: call decide first")
     if not networks:
         return ()
+    off, load_dl, load_ul = air.off, [n.load_dl for n in networks], [n.load_ul for n in networks]
+    if off is not None:
+        load_dl, load_ul = ([np.where(off, 0.0, load) for load in loads] for loads in (load_dl, load_ul))
     states = LinkStates.of(
         networks[0].channel.states(
-            air.paths, known.ues, air.blockage, plans, [n.load_dl for n in networks], [n.load_ul for n in networks], known.empty,
-            time_us=known.time_us,
+            air.paths, known.ues, air.blockage, plans, load_dl, load_ul, known.empty, time_us=known.time_us
         )
     )  # fmt: skip
+    if off is not None:
+        silence_legs(states, plans, off)
     packets, now_us, dt_us = networks[0].packets, known.time_us, known.dt_us
     for k, network in enumerate(networks):
         network.meet(known, states, k)
     if all([network.packets is packets for network in networks]):
-        return packets.deliver(now_us, dt_us, tuple([network.row for network in networks]), plans, states)
-    delivered: list[Delivered] = []
-    for k, network in enumerate(networks):
-        delivered += network.packets.deliver(now_us, dt_us, (network.row,), plans[k : k + 1], states[k : k + 1])
-    return tuple(delivered)
+        delivered = packets.deliver(now_us, dt_us, tuple([network.row for network in networks]), plans, states)
+    else:
+        one_by_one: list[Delivered] = []
+        for k, network in enumerate(networks):
+            one_by_one += network.packets.deliver(now_us, dt_us, (network.row,), plans[k : k + 1], states[k : k + 1])
+        delivered = tuple(one_by_one)
+    if off is not None:
+        for network, messages in zip(networks, delivered, strict=True):
+            name_cause(messages, off, network.kpi.tables, network.packets.traffic.service)
+    return delivered

@@ -6,12 +6,14 @@ The tables are data with their clause. Times are microseconds, counted in OFDM s
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from radio.config import CarrierConfig
 from radio.types import FloatArray, IntArray
+
+if TYPE_CHECKING:  # the configuration checks TDD patterns with the symbols of this module
+    from radio.config import CarrierConfig
 
 SYMBOLS_PER_SLOT = 14
 SUBCARRIERS_PER_PRB = 12
@@ -53,17 +55,54 @@ _MCS_TABLE_3 = (
 MODULATION_ORDER: IntArray = np.array([row[0] for row in _MCS_TABLE_3], dtype=np.int64)
 CODE_RATE_X1024: IntArray = np.array([row[1] for row in _MCS_TABLE_3], dtype=np.int64)
 SPECTRAL_EFFICIENCY: FloatArray = np.array([row[2] for row in _MCS_TABLE_3], dtype=np.float64)
-for _table in (MODULATION_ORDER, CODE_RATE_X1024, SPECTRAL_EFFICIENCY):
+# TS 38.214 Table 5.2.2.1-4 (CQI table 3, for a block error of 1e-5): modulation order, code rate x 1024, efficiency of CQI 1 to
+# 15.
+_CQI_TABLE_3 = (
+    (2, 30, 0.0586),
+    (2, 50, 0.0977),
+    (2, 78, 0.1523),
+    (2, 120, 0.2344),
+    (2, 193, 0.3770),
+    (2, 308, 0.6016),
+    (2, 449, 0.8770),
+    (2, 602, 1.1758),
+    (4, 378, 1.4766),
+    (4, 490, 1.9141),
+    (4, 616, 2.4063),
+    (6, 466, 2.7305),
+    (6, 567, 3.3223),
+    (6, 666, 3.9023),
+    (6, 772, 4.5234),
+)
+CQI_MODULATION_ORDER: IntArray = np.array([row[0] for row in _CQI_TABLE_3], dtype=np.int64)
+CQI_CODE_RATE_X1024: IntArray = np.array([row[1] for row in _CQI_TABLE_3], dtype=np.int64)
+CQI_EFFICIENCY: FloatArray = np.array([row[2] for row in _CQI_TABLE_3], dtype=np.float64)
+for _table in (
+    MODULATION_ORDER,
+    CODE_RATE_X1024,
+    SPECTRAL_EFFICIENCY,
+    CQI_MODULATION_ORDER,
+    CQI_CODE_RATE_X1024,
+    CQI_EFFICIENCY,
+):
     _table.setflags(write=False)
 
 # TS 38.214 Table 5.3-1/5.3-2 (PDSCH decoding, DM-RS position pos0) and Table 6.4-1/6.4-2 (PUSCH preparation), in symbols.
 # Capability 2 at 60 kHz holds in FR1 only.
 _N1 = {1: {0: 8.0, 1: 10.0, 2: 17.0, 3: 20.0}, 2: {0: 3.0, 1: 4.5, 2: 9.0}}
 _N2 = {1: {0: 10.0, 1: 12.0, 2: 23.0, 3: 36.0}, 2: {0: 5.0, 1: 5.5, 2: 11.0}}
-_SYMBOL_WITH_PREFIX_US = (2048 + 144) / 30.72  # at 15 kHz; kappa Tc = 1 / 30.72 us, TS 38.211 4.1
+SYMBOL_WITH_PREFIX_US = (2048 + 144) / 30.72  # at 15 kHz; kappa Tc = 1 / 30.72 us, TS 38.211 4.1
 
 # TDD period in us per numerology, from the list of TS 38.213 11.1, each a whole number of slots.
 _TDD_PERIOD_US = {0: 1000, 1: 1000, 2: 500, 3: 500}
+
+
+def reported_efficiency() -> FloatArray:
+    """Return the spectral efficiency of the lowest CQI that allows each MCS, (MCS,) [bit/RE].
+
+    Who knows the channel by its CQI only may take an MCS of at most the CQI's efficiency.
+    """
+    return np.asarray(CQI_EFFICIENCY[np.searchsorted(CQI_EFFICIENCY, SPECTRAL_EFFICIENCY)], dtype=np.float64)
 
 
 def numerology(subcarrier_spacing_hz: int) -> int:
@@ -126,7 +165,7 @@ def _processing_us(table: dict[int, dict[int, float]], name: str, mu: int, capab
             if mu in table[1]
             else f"{name}: mu {mu} is outside the table; use 0 to 3"
         )
-    return table[capability][mu] * _SYMBOL_WITH_PREFIX_US / (1 << mu)
+    return table[capability][mu] * SYMBOL_WITH_PREFIX_US / (1 << mu)
 
 
 def pdsch_processing_us(mu: int, capability: int = 1) -> float:
@@ -164,6 +203,7 @@ class TddPattern:
     symbol_us : duration of one symbol [us].
     first : (2,) first data symbol of each direction in the period.
     usable : (2,) data symbols of each direction in the period; they follow one another.
+    slotted : True where a transmission ends with its slot, as in an explicit pattern; a split by shares is not bound to slots.
     """
 
     period_us: int
@@ -171,6 +211,18 @@ class TddPattern:
     symbol_us: float
     first: IntArray
     usable: IntArray
+    slotted: bool = False
+
+    @property
+    def longest(self) -> IntArray:
+        """(2,) most symbols that follow one another in a transmission of each direction, 14 at most."""
+        if not self.slotted:
+            return np.minimum(self.usable, SYMBOLS_PER_SLOT)
+        most = []
+        for first, usable in zip(self.first.tolist(), self.usable.tolist(), strict=True):
+            slots = np.arange(first, first + usable) // SYMBOLS_PER_SLOT
+            most.append(int(np.bincount(slots).max()))
+        return np.array(most, dtype=np.int64)
 
     def symbols_in(self, duration_us: int, direction: Literal[0, 1]) -> int:
         """Return the data symbols of a direction in a duration that is a whole number of periods."""
@@ -193,15 +245,34 @@ def tdd_pattern(carrier: CarrierConfig) -> TddPattern:
     mu = numerology(carrier.subcarrier_spacing_hz)
     period_us = _TDD_PERIOD_US[mu]
     symbols = SYMBOLS_PER_SLOT * period_us // slot_us(mu)
-    downlink = round(carrier.downlink_share * symbols)
-    size = np.array([downlink, symbols - downlink], dtype=np.int64)
+    pattern = carrier.tdd_pattern
+    given = f"downlink_share {carrier.downlink_share}" if pattern is None else f"tdd_pattern {pattern!r}"
+    if carrier.duplex == "fdd":
+        given = "duplex fdd"
+        size, end = np.array([symbols, symbols], dtype=np.int64), np.array([symbols, symbols], dtype=np.int64)
+    elif pattern is not None:
+        special = [int(n) for n in (carrier.special_slot or "0:0:0").split(":")]
+        symbols, period_us = SYMBOLS_PER_SLOT * len(pattern), slot_us(mu) * len(pattern)
+        size = SYMBOLS_PER_SLOT * np.array([pattern.count("D"), pattern.count("U")], dtype=np.int64)
+        size += np.array([special[0], special[2]], dtype=np.int64)
+        end = np.array([size[0], symbols], dtype=np.int64)
+    else:
+        downlink = round(carrier.downlink_share * symbols)
+        size = np.array([downlink, symbols - downlink], dtype=np.int64)
+        end = np.array([downlink, symbols], dtype=np.int64)
     # 1e-9: 0.86 of 50 is 43, not 42.99
     usable = np.floor(size * (1.0 - carrier.overhead_share) + 1e-9).astype(np.int64)
     for name, left in zip(("downlink", "uplink"), usable, strict=True):
         if left < MINI_SLOT_SYMBOLS:
             raise ValueError(
-                f"downlink_share {carrier.downlink_share} with overhead_share {carrier.overhead_share} leaves the {name} "
+                f"{given} with overhead_share {carrier.overhead_share} leaves the {name} "
                 f"{left} of {symbols} symbols; at least {MINI_SLOT_SYMBOLS} are needed"
             )
-    end = np.array([downlink, symbols], dtype=np.int64)
-    return TddPattern(period_us=period_us, symbols=symbols, symbol_us=symbol_us(mu), first=end - usable, usable=usable)
+    return TddPattern(
+        period_us=period_us,
+        symbols=symbols,
+        symbol_us=symbol_us(mu),
+        first=end - usable,
+        usable=usable,
+        slotted=pattern is not None or carrier.duplex == "fdd",
+    )

@@ -10,6 +10,7 @@ from radio.config import RadioConfig
 from radio.delivery import Delivered, Delivery
 from radio.kpi import KpiAccumulator, new_tables
 from radio.packets_kernel import run_all
+from radio.tails import new_margins
 from radio.traffic import Traffic
 from radio.types import BoolArray, FloatArray, IntArray, LinkStates, Plan
 
@@ -28,7 +29,7 @@ class Packets:
     Attributes
     ----------
     load : (n, 2, T) share of each TRP's symbols spent in the last tick, by direction.
-    kpis : what each policy delivered so far.
+    kpis : what each policy delivered so far. traffic : the streams.
 
     Notes
     -----
@@ -38,10 +39,14 @@ class Packets:
 
     def __init__(self, config: RadioConfig, traffic: Traffic, n: int, n_ue: int, draw_seed: int) -> None:
         self._delivery = Delivery(config, traffic, draw_seed, n=n)
-        self._traffic, self._n_ue = traffic, n_ue
+        self.traffic = self._traffic = traffic
+        self._n_ue = n_ue
         self._kpi = new_tables(traffic, n, len(config.trps), n_ue)
         self.load = self._delivery.load
-        self.kpis = tuple(KpiAccumulator(traffic, draw_seed, tables=self._kpi.row(p)) for p in range(n))
+        self._margins = new_margins(traffic, n, int(self._kpi.block_us[0, 0]) if n else 1, self._kpi.units.shape[2])
+        self.kpis = tuple(
+            KpiAccumulator(traffic, draw_seed, tables=self._kpi.row(p), margins=self._margins.row(p)) for p in range(n)
+        )
         self._plan: list[Plan | None] = [None] * n
         self._legs: IntArray = np.zeros((n, 2, n_ue, 2), dtype=np.int64)
         self._usable: BoolArray = np.zeros((n, n_ue, 2), dtype=np.bool_)
@@ -51,13 +56,21 @@ class Packets:
         self._rows: dict[tuple[int, ...], IntArray] = {}
         self._dt_us = 0
 
+    def reseed(self, draw_seed: int) -> None:
+        """Draw the messages that are not decided yet by another seed, as a branch of a run does."""
+        self._delivery.reseed(draw_seed)
+        self._dt_us = 0  # the tables that the kernel is given hold the seed
+
     def deliver(
         self, time_us: int, dt_us: int, policies: tuple[int, ...], plans: Sequence[Plan], states: LinkStates
     ) -> tuple[Delivered, ...]:
         """Handle a tick of some policies, each under its plan and its plan's states; see `radio.delivery.Delivery.deliver`."""
         if dt_us != self._dt_us:
             self._delivery.prepare(time_us, dt_us, self._n_ue, states.levels.shape[2:])
-            self._tables = (*self._delivery.tables(), self._traffic.service, self._traffic.survival, *self._kpi)
+            traffic = self._traffic
+            self._tables = (
+                *self._delivery.tables(), traffic.service, traffic.survival, *self._kpi, traffic.ue, *self._margins,
+            )  # fmt: skip
             self._dt_us = dt_us
         for p, plan in zip(policies, plans, strict=True):
             if plan is not self._plan[p]:  # a plan is never written to, so the one of the last tick is in place

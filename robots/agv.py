@@ -11,7 +11,7 @@ from robots.agv_config import AgvsConfig
 from robots.config import SafetyConfig
 from robots.rightofway import Lanes, Traffic
 from robots.routes import STRAIGHT_RAD, BoolArray, FloatArray, IntArray
-from robots.state import CHARGING, COMMUNICATION, DRIVING, NO_ORDER, PAUSED, PERSON_NEAR, QUEUE, WORKING
+from robots.state import BREAKDOWN, CHARGING, COMMUNICATION, DRIVING, NO_ORDER, PAUSED, PERSON_NEAR, QUEUE, WORKING
 
 # What an AGV is about: stages of its tasks. The last three are those of orders from outside: it drives to the next node where it
 # has to stop, it carries out actions that keep it from driving, or it has nothing released.
@@ -75,7 +75,7 @@ class Machines(NamedTuple):
 
     ``position_m`` (n, 2); ``mode``, ``stage``, ``event`` (n,); ``busy_until_us`` (n,) end of loading, unloading or acting;
     ``battery`` (n,); ``mode_us``, ``stops`` (n, len(MODES)) the production ledger; ``distance_m`` (n,) driven;
-    ``waits_since_us`` (n,) since when it stands in a queue, -1 if it does not; ``loaded`` (n,).
+    ``waits_since_us`` (n,) since when it stands in a queue, -1 if it does not; ``loaded`` (n,); ``broken`` (n,) out of order.
     """
 
     position_m: FloatArray
@@ -89,6 +89,7 @@ class Machines(NamedTuple):
     distance_m: FloatArray
     waits_since_us: IntArray
     loaded: BoolArray
+    broken: BoolArray
 
 
 @numba.njit(cache=True)
@@ -291,7 +292,7 @@ def drive_fleet(
     Parameters
     ----------
     time_us, dt_us : end and length of the step [us].
-    held : (n,) protective stop by the watchdog.
+    held : (n,) protective stop by the watchdog, or out of order.
     people, present : (k, 2) positions [m] and (k,) whether somebody is there.
     drive, machines, traffic, lanes : numbers, states changed in place, graph.
 
@@ -322,7 +323,9 @@ def drive_fleet(
         stage = machines.stage[i]
         there = k == traffic.path_len[i] - 1 and traffic.along_m[i] == 0.0
         event = EVENT_NONE
-        if stage == LOADING or stage == UNLOADING or stage == ON_CHARGE or stage == ACTING:
+        if machines.broken[i]:
+            mode = BREAKDOWN
+        elif stage == LOADING or stage == UNLOADING or stage == ON_CHARGE or stage == ACTING:
             mode = CHARGING if stage == ON_CHARGE else WORKING
             if stage == ON_CHARGE:
                 if machines.battery[i] >= drive.full_share:

@@ -52,13 +52,14 @@ class Cobots:
             np.broadcast_to(np.asarray(survival_time_us, np.int64), (m,)),
             np.array([round(c.restart_delay_s * 1e6) for c in cobots], np.int64),
         )
-        self._real, self._whole = np.zeros((10, m)), np.zeros((12, m), np.int64)
-        self._real[kernel.PERMITTED] = 1.0  # and from a standstill, for nobody has looked who is near
+        self._real, self._whole = np.zeros((12, m)), np.zeros((12, m), np.int64)
+        self._real[[kernel.PERMITTED, kernel.PERMITTED_IDEAL]] = 1.0  # and from a standstill, for nobody has looked who is near
         self._real[kernel.PHASE] = rng.random(m) * self._time_s[kernel.PLAIN, :, -1]
         self._real[[kernel.SEPARATION, kernel.LEAST_M, kernel.LEAST_MARGIN_M]] = np.inf
         self._whole[kernel.MODE] = self._whole[kernel.CAUSE] = WORKING
         self._ledger = np.zeros((2, m, len(MODES)), np.int64)
-        self._lost_s = np.zeros((m, len(MODES)))
+        self._lost_s = np.zeros((2, m, len(MODES)))
+        self._nothing = np.full(m, -1, np.int64)
         self._joints = np.empty((m, 7))
         self._human_mps, self._no_taker_m = np.full(m, self.safety.human_speed_mps), np.full(m, np.inf)
         cobot_mps, fixed_m = separation_of(self.safety)
@@ -99,6 +100,8 @@ class Cobots:
         separation_m: FloatArray,
         person_speed_mps: FloatArray | None = None,
         taker_m: FloatArray | None = None,
+        halt: IntArray | None = None,
+        radio_delay_us: IntArray | None = None,
     ) -> None:
         """Advance to ``time_us``.
 
@@ -111,6 +114,9 @@ class Cobots:
         person_speed_mps : (m,) measured speed of that person [m/s]; used where ``safety.human_speed_monitored`` says so.
         taker_m : (m,) distance from ``handover_m`` to the nearest person who stands there and waits, inf for none [m]. Without
             anybody a part is put down, not held out.
+        halt : (m,) mode code of what else stops an arm at once (``robots.state.BREAKDOWN``, ``EMERGENCY_STOP``), -1 for nothing.
+        radio_delay_us : (m,) what the separation monitoring reckons with as the radio's part of its reaction time [us], instead
+            of how long commands are overdue at present; see ``SafetyConfig.radio_delay``.
         """
         safety, watchdog = self.safety, self.watchdog
         human_mps = self._human_mps
@@ -119,6 +125,7 @@ class Cobots:
         watchdog.trips += kernel.step_cobots(
             time_us, dt_us, command_age_us, separation_m, human_mps, self._no_taker_m if taker_m is None else taker_m,
             *self._numbers, watchdog.survival_us, watchdog.restart_us, watchdog.tripped, watchdog.back_since_us,
+            self._nothing if radio_delay_us is None else radio_delay_us, self._nothing if halt is None else halt,
             self._handover, self._poses, self._time_s, self._real, self._whole, self._ledger, self._lost_s, self._joints,
         )  # fmt: skip
         self._time_us = time_us
@@ -142,4 +149,19 @@ class Cobots:
         -------
         See :func:`robots.ledger.cobot_production`.
         """
-        return cobot_production(self._time_us, self.names, self._real, self._whole, self._lost_s, self._ledger[1])
+        return cobot_production(self._time_us, self.names, self._real, self._whole, self._lost_s[0], self._ledger[1])
+
+    @property
+    def tables(self) -> tuple[IntArray, FloatArray]:
+        """Modes (m,) and the table of :mod:`robots.cobot_kernels`, to be read; both change in place."""
+        return self._whole[kernel.MODE], self._real
+
+    @property
+    def slow_s(self) -> FloatArray:
+        """Time lost by cause while the arm moved, slower than in its undisturbed cycle: (m, len(MODES)) [s]."""
+        return np.asarray(self._lost_s[1])
+
+    @property
+    def radio_slow_s(self) -> FloatArray:
+        """Time lost because the radio's delay lengthens the required separation: (m,) [s]; part of what people cost."""
+        return np.asarray(self._real[kernel.RADIO_SLOW_S])

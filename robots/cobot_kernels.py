@@ -16,10 +16,14 @@ GRIPPED, CLEAR_OF_PICK, RELEASED = 2, 3, 6
 HELD_OUT, BACK = 4, 5
 """Poses of a hand-over cycle, which is alike up to ``CLEAR_OF_PICK``: the part held out, and as the arm leaves again."""
 
-SCALE, PHASE, PERMITTED, SEPARATION, LEAST_M, LEAST_MARGIN_M, SLOWED_S, WORST_M, REACHED_S, WAITED_S = range(10)
+(
+    SCALE, PHASE, PERMITTED, SEPARATION, LEAST_M, LEAST_MARGIN_M, SLOWED_S, WORST_M, REACHED_S, WAITED_S, PERMITTED_IDEAL,
+    RADIO_SLOW_S,
+) = range(12)  # fmt: skip
 """Rows of ``real``: share of full speed, phase [s], permitted share, separation [m], its least so far [m], the least by which it
 exceeded the required one while the arm moved [m], time slowed by a person [s], deepest intrusion [m], time that hands have been
-at the part [s], time that the part has been held out [s]."""
+at the part [s], time that the part has been held out [s], the share that would be permitted without the radio's delay, and the
+time lost to that delay's part of the separation [s]."""
 PARTS, MODE, CAUSE, STOPPED, SLOWDOWNS, INTRUSIONS, CYCLE, SINCE_HANDOVER, TAKEN, HANDOVERS, WAS_SLOWED, INTRUDED = range(12)
 """Rows of ``whole``: parts, mode, mode code of what slowed it last, whether a person stopped it, how often one slowed it, how
 often the required separation was not kept, cycle, plain cycles since the last hand-over, whether the part was taken, hand-overs,
@@ -91,7 +95,7 @@ def _hold_out(
 
 @numba.njit(cache=True)
 def advance_cycle(
-    i: int, dt_us: int, held: bool, stop_rate: float, handover: FloatArray, taker_m: float,
+    i: int, dt_us: int, held_by: int, stop_rate: float, handover: FloatArray, taker_m: float,
     poses: FloatArray, time_s: FloatArray,
     real: FloatArray, whole: IntArray, mode_us: IntArray, stops: IntArray, lost_s: FloatArray, joints: FloatArray,
 ) -> None:  # fmt: skip
@@ -99,14 +103,17 @@ def advance_cycle(
 
     Parameters
     ----------
-    dt_us : length of the step [us]. held : protective stop. stop_rate : change of the share per second when braking [1/s].
+    dt_us : length of the step [us]. held_by : mode code of what stops it at once, -1 for nothing.
+    stop_rate : change of the share per second when braking [1/s].
     handover : (4,) cycles between hand-overs (0 for none), time a taker needs [s], patience [s], a taker's reach [m].
     taker_m : distance from the part held out to the nearest person who stands [m], inf for none.
     poses : (2, m, 9, 7), time_s : (2, m, 9) cycles: plain, and held out to a person.
-    real : (10, m), whole : (12, m) see the rows' names above.
-    mode_us, stops, lost_s : (m, len(MODES)) ledger. joints : (m, 7) targets [rad].
+    real : (12, m), whole : (12, m) see the rows' names above.
+    mode_us, stops : (m, len(MODES)) ledger. lost_s : (2, m, len(MODES)) time lost, and the part of it while it moved.
+    joints : (m, 7) targets [rad].
     """
     wanted = real[PERMITTED, i]
+    held = held_by >= 0
     dt = dt_us * 1e-6
     before = real[SCALE, i]
     waiting = False
@@ -129,7 +136,7 @@ def advance_cycle(
     cycle_pose(real[PHASE, i], poses[cycle, i], time_s[cycle, i], joints[i])
     now = WORKING
     if held:
-        now = COMMUNICATION
+        now = held_by
     elif waiting:
         now = HANDOVER
     elif real[SCALE, i] == 0.0 and target == 0.0:
@@ -140,13 +147,17 @@ def advance_cycle(
     mode_us[i, now] += dt_us
     missing = (1.0 - 0.5 * (before + real[SCALE, i])) * dt
     if held:
-        whole[CAUSE, i] = COMMUNICATION
+        whole[CAUSE, i] = held_by
     elif waiting:
         whole[CAUSE, i] = HANDOVER
     elif wanted < 1.0:
         whole[CAUSE, i] = PERSON_NEAR
     if missing > 1e-12:
-        lost_s[i, whole[CAUSE, i]] += missing  # speeding up again counts for what had slowed it
+        lost_s[0, i, whole[CAUSE, i]] += missing  # speeding up again counts for what had slowed it
+        if now == WORKING:
+            lost_s[1, i, whole[CAUSE, i]] += missing
+    if not held and not waiting:
+        real[RADIO_SLOW_S, i] += max(0.0, real[PERMITTED_IDEAL, i] - wanted) * dt
 
 
 @numba.njit(cache=True)
@@ -179,7 +190,7 @@ def step_cobots(
     time_us: int, dt_us: int, age_us: IntArray, separation_m: FloatArray, human_mps: FloatArray, taker_m: FloatArray,
     reaction_s: float, reserve_m: float, hysteresis_m: float, cobot_mps: float, stopping_s: FloatArray, fixed_m: float,
     survival_us: IntArray, restart_us: IntArray, tripped: BoolArray, back_since_us: IntArray,
-    handover: FloatArray, poses: FloatArray, time_s: FloatArray,
+    delay_us: IntArray, halt: IntArray, handover: FloatArray, poses: FloatArray, time_s: FloatArray,
     real: FloatArray, whole: IntArray, ledger_us: IntArray, lost_s: FloatArray, joints: FloatArray,
 ) -> int:  # fmt: skip
     """Advance all cobots by one step: what people and commands permit, then the cycles.
@@ -196,6 +207,8 @@ def step_cobots(
     reserve_m : kept beyond the required separation. hysteresis_m : by which a person must be farther before the arm starts again.
     cobot_mps, fixed_m : see :class:`robots.safety.Separation`. stopping_s : (m,) [s].
     survival_us to back_since_us : see ``Watchdog``. handover : (m, 4).
+    delay_us : (m,) the radio's part of the reaction time [us]; -1: how long commands are overdue.
+    halt : (m,) mode code of what else than a protective stop stops it at once (breakdown, emergency stop), -1 for nothing.
     ledger_us : (2, m, len(MODES)) time in each mode [us] and how often it was entered. others : see :func:`advance_cycle`.
 
     Returns
@@ -204,18 +217,23 @@ def step_cobots(
     """
     dt = dt_us * 1e-6
     for i in range(age_us.shape[0]):
-        delay_s = reaction_s + min(age_us[i], survival_us[i]) * 1e-6
+        overdue = delay_us[i] < 0
+        delay_s = reaction_s + (min(age_us[i], survival_us[i]) if overdue else delay_us[i]) * 1e-6
         _watch(i, dt_us, separation_m[i], delay_s, human_mps[i], cobot_mps, stopping_s[i], fixed_m, real, whole)
         seen_m = separation_m[i] - reserve_m - dt * (human_mps[i] + real[SCALE, i] * cobot_mps)
         if whole[STOPPED, i]:
             seen_m -= hysteresis_m
-        coming_s = reaction_s + min(age_us[i] + dt_us, survival_us[i]) * 1e-6
+        coming_s = reaction_s + (min(age_us[i] + dt_us, survival_us[i]) if overdue else delay_us[i]) * 1e-6
+        ideal_s = reaction_s + (min(dt_us, survival_us[i]) if overdue else survival_us[i]) * 1e-6
         real[PERMITTED, i] = permitted_scale(seen_m, coming_s, human_mps[i], cobot_mps, stopping_s[i], fixed_m)
+        real[PERMITTED_IDEAL, i] = real[PERMITTED, i]
+        if coming_s > ideal_s and real[PERMITTED, i] < 1.0:
+            real[PERMITTED_IDEAL, i] = permitted_scale(seen_m, ideal_s, human_mps[i], cobot_mps, stopping_s[i], fixed_m)
         whole[STOPPED, i] = real[PERMITTED, i] == 0.0
     trips = watchdog_step(time_us, age_us, real[SCALE] == 0.0, survival_us, restart_us, tripped, back_since_us)
     for i in range(age_us.shape[0]):
         advance_cycle(
-            i, dt_us, tripped[i], 1.0 / stopping_s[i], handover[i], taker_m[i], poses, time_s, real, whole,
-            ledger_us[0], ledger_us[1], lost_s, joints,
+            i, dt_us, halt[i] if halt[i] >= 0 else (COMMUNICATION if tripped[i] else -1), 1.0 / stopping_s[i], handover[i],
+            taker_m[i], poses, time_s, real, whole, ledger_us[0], ledger_us[1], lost_s, joints,
         )  # fmt: skip
     return trips

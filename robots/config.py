@@ -132,7 +132,12 @@ class SafetyConfig(_Model):
     )
     human_speed_monitored: bool = Field(False, description="true: the measured speed is used where it is below human_speed_mps.")
     reaction_time_s: float = Field(
-        0.1, ge=0, le=2, description="Tr: sensing and control in s; the age of the last command over the radio is added."
+        0.1, ge=0, le=2, description="Tr: sensing and control in s; the radio's part is added, see radio_delay."
+    )
+    radio_delay: Literal["overdue", "survival_and_latency"] = Field(
+        "overdue",
+        description="The radio's part of Tr. overdue: how long commands are overdue at present, up to their survival time; "
+        "survival_and_latency: always the survival time and the 99.9 % latency measured so far.",
     )
     stopping_time_s: float = Field(0.3, gt=0, le=5, description="Ts: the cobot's stop from full speed without payload in s.")
     stopping_time_rated_s: float = Field(
@@ -153,6 +158,25 @@ class SafetyConfig(_Model):
     side_margin_m: float = Field(0.1, ge=0, le=1, description="Width added to each side of the AGV's protective field in m.")
 
 
+class BreakdownConfig(_Model):
+    """Random failures of one class of machines: exponential operating time between them, lognormal repair."""
+
+    mtbf_s: float = Field(
+        gt=1, le=1e9, description="Mean operating time between two failures of one machine in s (72000 is 20 h of work)."
+    )
+    mttr_s: float = Field(600.0, gt=0, le=1e7, description="Mean time until it is repaired in s.")
+    repair_variation: float = Field(
+        0.5, ge=0, le=5, description="Standard deviation of the repair time over its mean; 0: always the mean."
+    )
+
+
+class BreakdownsConfig(_Model):
+    """Which machines fail; a class that is absent never does."""
+
+    agvs: BreakdownConfig | None = Field(None, description="AGVs.")
+    cobots: BreakdownConfig | None = Field(None, description="Cobots.")
+
+
 class RobotsConfig(_Model):
     """The robots section of a scenario."""
 
@@ -161,6 +185,7 @@ class RobotsConfig(_Model):
     routes: RoutesConfig = Field(default_factory=RoutesConfig, description="Route graph of the AGVs.")
     routing: RoutingConfig = Field(default_factory=RoutingConfig, description="What a way costs: time, radio, people.")
     safety: SafetyConfig = Field(default_factory=SafetyConfig, description="Distances to people.")
+    breakdowns: BreakdownsConfig = Field(default_factory=BreakdownsConfig, description="Machines' own failures; none by default.")
 
     @model_validator(mode="after")
     def _machines_fit(self) -> RobotsConfig:

@@ -20,6 +20,7 @@ from robots.rightofway import release_lanes
 from robots.routes import BoolArray, FloatArray, IntArray
 from robots.safety import Watchdog
 from robots.state import QUEUE, AgvState, FinishedOrder
+from robots.tables import FleetTables, LaneTables
 from robots.ways import ASIDE_AFTER_US, GRIDLOCK_AFTER_US, PATIENCE_US, RETRY_US, Ways
 
 PLANNING_PERIOD_US = 50_000
@@ -67,6 +68,16 @@ class Fleet:
         return self._dispatch.finished_orders
 
     @property
+    def tables(self) -> FleetTables:
+        """The fleet's state, to be read; it changes in place."""
+        return self._books.tables
+
+    @property
+    def lane_tables(self) -> LaneTables:
+        """The lanes, to be read."""
+        return self._books.lane_tables
+
+    @property
     def ways_out(self) -> int:
         """How often AGVs had waited for each other so long that the known schedule was carried out."""
         return self._ways.ways_out
@@ -110,10 +121,11 @@ class Fleet:
         if not (event or need or strict):
             return
         if ways.strict_now:
-            ways.follow_schedule(watchdog.tripped | books.traffic.paused)
+            ways.follow_schedule(watchdog.tripped | books.traffic.paused | books.machines.broken)
         else:
             release_lanes(
-                oldest_first(books.since_us), watchdog.tripped, books.drive.deceleration, books.traffic, books.lanes,
+                oldest_first(books.since_us), watchdog.tripped | books.machines.broken, books.drive.deceleration, books.traffic,
+                books.lanes,
                 books.schedule, books.scratch,
             )  # fmt: skip
         if books.new_errands:
@@ -309,6 +321,10 @@ class Fleet:
     def errors(self, i: int) -> tuple[OrderError, ...]:
         """Give what AGV ``i`` has rejected since it last accepted an order from outside."""
         return self._outside.errors(i) if self._outside is not None else ()
+
+    def set_broken(self, broken: BoolArray) -> None:
+        """Say which AGVs (n,) are out of order; they brake as in a protective stop and stand until they are not."""
+        self._books.machines.broken[:] = broken
 
     def paused(self, i: int) -> bool:
         """Whether AGV ``i`` is paused (linked state of startPause)."""

@@ -13,7 +13,7 @@ from robots.agv import IDLE, WANT_DROP, WANT_PICK, drive_fleet, plan_ahead
 from robots.rightofway import Schedule, release_lanes
 from robots.routes import FloatArray, IntArray
 from robots.safety import watchdog_step
-from robots.state import CHARGING, COMMUNICATION, NO_ORDER, PAUSED, PERSON_NEAR, QUEUE, WORKING
+from robots.state import BREAKDOWN, CHARGING, COMMUNICATION, NO_ORDER, PAUSED, PERSON_NEAR, QUEUE, WORKING
 from robots.tables import drive_in, lanes_in, machines_of, traffic_of
 
 
@@ -56,7 +56,7 @@ def need_ways(
     )
     moves, queue, need, lost, tired = False, False, False, True, False
     for i in range(n):
-        calm = calm and mode[i] != PERSON_NEAR and mode[i] != COMMUNICATION and mode[i] != PAUSED
+        calm = calm and mode[i] != PERSON_NEAR and mode[i] != COMMUNICATION and mode[i] != PAUSED and mode[i] != BREAKDOWN
         moves = moves or (mode[i] != QUEUE and mode[i] != NO_ORDER)
     for i in range(n):
         waits = waits_since_us[i] >= 0
@@ -102,14 +102,15 @@ def step_fleet(  # type: ignore[no-untyped-def]
     traffic = traffic_of(lanes.node_xy.shape[0], whole, real, flag, path, holder, version)
     machines = machines_of(whole, real, flag, position_m, ledger)
     trips = watchdog_step(time_us, age_us, traffic.speed_mps == 0.0, survival_us, restart_us, tripped, back_since_us)
-    event = drive_fleet(time_us, dt_us, tripped, people, present, drive, machines, traffic, lanes)
+    held = tripped | machines.broken
+    event = drive_fleet(time_us, dt_us, held, people, present, drive, machines, traffic, lanes)
     need = False
     if planning and not event:
         need = need_ways(time_us, period_us, aside_us, gridlock_us, patience_us, whole, starved_us, try_at_us)
     if not (event or need or strict):
         known = Schedule(known_agv, known_node, known_first, known_end)
         scratch = Schedule(scratch_agv, scratch_node, scratch_first, scratch_end)
-        release_lanes(oldest_first(whole[9]), tripped, drive.deceleration, traffic, lanes, known, scratch)
+        release_lanes(oldest_first(whole[9]), held, drive.deceleration, traffic, lanes, known, scratch)
     return trips, event, need
 
 
@@ -160,7 +161,7 @@ def report_ahead(  # type: ignore[no-untyped-def]
     lanes = lanes_in(lane_whole, lane_real, lane_flag, lane_at)
     traffic = traffic_of(lanes.node_xy.shape[0], whole, real, flag, path, holder, version)
     machines = machines_of(whole, real, flag, position_m, ledger)
-    still = tripped | traffic.paused | (machines.mode == WORKING) | (machines.mode == CHARGING)
+    still = tripped | traffic.paused | machines.broken | (machines.mode == WORKING) | (machines.mode == CHARGING)
     ahead = plan_ahead(horizon_s, still, machines, traffic, lanes)
     for i in range(still.shape[0]):
         out_xy[i, 0], out_xy[i, 1], out_yaw[i] = ahead[i, 0], ahead[i, 1], ahead[i, 2]

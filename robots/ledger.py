@@ -9,10 +9,23 @@ import numpy as np
 
 from robots import cobot_kernels as kernel
 from robots.routes import FloatArray, IntArray
-from robots.state import CHARGING, COMMUNICATION, HANDOVER, MODES, NO_ORDER, PAUSED, PERSON_NEAR, QUEUE, FinishedOrder
+from robots.state import (
+    BREAKDOWN,
+    CHARGING,
+    COMMUNICATION,
+    EMERGENCY_STOP,
+    HANDOVER,
+    MODES,
+    NO_ORDER,
+    PAUSED,
+    PERSON_NEAR,
+    QUEUE,
+    FinishedOrder,
+)
 
-STOP_CAUSES = (COMMUNICATION, PERSON_NEAR, QUEUE)
-LOST = (COMMUNICATION, PERSON_NEAR, QUEUE, NO_ORDER, CHARGING, PAUSED)
+STOP_CAUSES = (COMMUNICATION, PERSON_NEAR, QUEUE, BREAKDOWN)
+LOST = (COMMUNICATION, PERSON_NEAR, QUEUE, NO_ORDER, CHARGING, PAUSED, BREAKDOWN)
+COBOT_STOPS = (COMMUNICATION, PERSON_NEAR, BREAKDOWN, EMERGENCY_STOP)
 
 
 def _by_cause(counts: FloatArray | IntArray, causes: Sequence[int]) -> dict[str, Any]:
@@ -78,7 +91,7 @@ def cobot_production(
     ``parts`` and ``parts_per_hour`` of all; ``handovers``; ``stops`` and ``minutes_lost`` by cause; ``separation``: what ISO/TS
     15066 asks for, see :func:`separation_log`; ``machines``: the same per cobot.
     """
-    causes = (COMMUNICATION, PERSON_NEAR)
+    causes = COBOT_STOPS
     losses = (*causes, HANDOVER)
     parts, handovers = whole[kernel.PARTS], whole[kernel.HANDOVERS]
     every = range(len(names))

@@ -6,9 +6,23 @@ from dataclasses import dataclass
 
 from robots.routes import BoolArray, FloatArray, IntArray
 
-MODES = ("driving", "working", "communication", "person_near", "queue", "no_order", "charging", "handover", "paused")
+MODES = (
+    "driving",
+    "working",
+    "communication",
+    "person_near",
+    "queue",
+    "no_order",
+    "charging",
+    "handover",
+    "paused",
+    "breakdown",
+    "emergency_stop",
+)
 """What a machine does, or why it stands; index = mode code of AGVs and cobots and of the production ledger."""
-DRIVING, WORKING, COMMUNICATION, PERSON_NEAR, QUEUE, NO_ORDER, CHARGING, HANDOVER, PAUSED = range(len(MODES))
+(
+    DRIVING, WORKING, COMMUNICATION, PERSON_NEAR, QUEUE, NO_ORDER, CHARGING, HANDOVER, PAUSED, BREAKDOWN, EMERGENCY_STOP,
+) = range(len(MODES))  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

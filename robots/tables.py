@@ -33,7 +33,7 @@ WHOLE = (
 """Rows of ``FleetTables.whole``."""
 REAL = ("along_m", "heading_rad", "speed_mps", "battery", "distance_m", "load_height_m")
 """Rows of ``FleetTables.real``."""
-FLAG = ("freed", "loaded", "paused")
+FLAG = ("freed", "loaded", "paused", "broken")
 """Rows of ``FleetTables.flag``."""
 
 
@@ -110,7 +110,9 @@ def traffic_of(
 @numba.njit(cache=True)
 def machines_of(whole: IntArray, real: FloatArray, flag: BoolArray, position_m: FloatArray, ledger: IntArray) -> Machines:
     """View the tables as the AGVs' own state."""
-    return Machines(position_m, whole[4], whole[5], whole[6], whole[7], real[3], ledger[0], ledger[1], real[4], whole[8], flag[1])
+    return Machines(
+        position_m, whole[4], whole[5], whole[6], whole[7], real[3], ledger[0], ledger[1], real[4], whole[8], flag[1], flag[3]
+    )  # fmt: skip
 
 
 def pack_lanes(lanes: Lanes) -> LaneTables:

@@ -12,7 +12,7 @@ import jinja2
 import pandas as pd
 
 from factory import explain
-from factory.report import charts, maps, why, words
+from factory.report import charts, cuts, maps, output, why, words
 from factory.report.data import acting_policy, digest, production_totals
 from factory.run_folder import Run, write_bytes
 
@@ -97,12 +97,26 @@ def _context(run: Run) -> dict[str, Any]:
         **_worst(run, events, spells, acting, services),
         "blocked": [(why.sentence(c), why.view(c, scenario)) for c in why.choose(run.blocked_paths(), _PICTURES)],
         "production": production if kpi.get("production") else None,
+        "minutes": output.minutes_table(kpi.get("production") or {}),
+        "oee_rows": output.oee_table(kpi.get("production") or {}),
+        "oee_svg": output.oee_bars(kpi.get("production") or {}),
+        "cuts": _cuts(run, events, acting, order),
         "orders": words.production_sentence(production),
         "minutes_svg": charts.minutes_bars(minutes) if minutes else "",
         "picture": _picture(run.scene_png()),
         "scenario_text": info["scenario_text"],
         "provenance": _provenance(info),
     }
+
+
+def _cuts(run: Run, events: pd.DataFrame, acting: str, order: Sequence[str]) -> list[dict[str, Any]]:
+    """Tell the TRPs that were switched off; of the ticks only those shortly before a failure are read."""
+    downs = events[events["kind"] == "trp_down"]["time_us"].tolist() if len(events) else []
+    if not downs:
+        return []
+    columns = ["time_us", "device", "trp"]
+    ticks = pd.concat([run.ticks(columns, start_us=max(t - 1_000_000, 0), end_us=t + 1) for t in downs])
+    return cuts.cuts(events, run.stops(), ticks, acting, order or [acting], round(run.kept_s * 1e6))
 
 
 def _answer(

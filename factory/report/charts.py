@@ -36,6 +36,7 @@ CAUSE_STYLE: dict[str, tuple[str, str]] = {
     "stale_beam": ("#a6761d", "p"),
     "decoding": (GREEN, "X"),
     "late": (BLACK, "*"),
+    "trp_down": ("#8c1515", "h"),
 }
 POLICY_COLOURS: dict[str, str] = {
     "static": GREY,

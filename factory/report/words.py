@@ -25,6 +25,9 @@ STOP_WORDS: dict[str, str] = {
     "right_of_way": "waiting for the right of way",
     "no_order": "no order to do",
     "handover": "handing parts to people",
+    "breakdown": "a breakdown",
+    "emergency_stop": "an emergency stop",
+    "paused": "a pause or an empty battery",
 }
 
 

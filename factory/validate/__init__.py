@@ -16,6 +16,7 @@ from rich.table import Table
 
 from factory.validate import immerse, motion
 from factory.validate.cobot_soak import cobot_rows
+from factory.validate.energy_rows import energy_rows
 from factory.validate.fatigue_rows import endurance_rows, lifting_rows
 from factory.validate.fleet_rows import fleet_rows, write_fleet
 from factory.validate.forecast_figures import write_forecast
@@ -23,6 +24,7 @@ from factory.validate.forecast_rows import forecast_rows
 from factory.validate.immerse import extraction_rows, immerse_rows
 from factory.validate.immerse_figures import write_immerse
 from factory.validate.inf_rows import inf_rows
+from factory.validate.loop_rows import loop_rows
 from factory.validate.motion import motion_rows
 from factory.validate.motion_figures import write_motion
 from factory.validate.page import CROSSING, markdown
@@ -33,6 +35,7 @@ from factory.validate.service_rows import block_error_rows, survival_rows
 from factory.validate.silhouette_rows import body_rows, brute_force_rows, double_edge_rows, knife_edge_rows
 from factory.validate.sionna_live import unavailable
 from factory.validate.sionna_rows import sionna_rows
+from factory.validate.tails_rows import tails_rows
 from factory.validate.walker import write_crossing
 
 __all__ = ["Row", "all_rows", "live_rows", "markdown", "run", "write_figures"]
@@ -42,7 +45,7 @@ def all_rows() -> tuple[Row, ...]:
     """Compute every row that needs no other program, table after table."""
     radio = (antenna_rows, budget_rows, knife_edge_rows, double_edge_rows, body_rows, brute_force_rows, blockage_rows)
     measured = (immerse_rows, extraction_rows)
-    services = (block_error_rows, survival_rows, people_rows, safety_rows)
+    services = (block_error_rows, survival_rows, tails_rows, energy_rows, loop_rows, people_rows, safety_rows)
     bodies = (endurance_rows, lifting_rows, motion_rows, forecast_rows, fleet_rows, cobot_rows)
     before = tuple(row for part in radio for row in part())
     after = (*measured, inf_rows, *services, *bodies)

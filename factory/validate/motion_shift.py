@@ -37,6 +37,9 @@ NOTES: Mapping[str, str] = {
     TABLE: """\
 Two crews with breaks and a handover, pickers who carry boxes, a cleaner who kneels, visitors in groups and the person twin, from
 08:00 on, among the AGVs of the scenario that is named (radio off, people looked at ten times a second, with ticks of 20 ms).
+What is missed: once, where an aisle is narrow, somebody with a box is pressed against somebody who kneels; trunks that lean over
+a knee or into a reach right before a rack get up to 17 mm into it; and people who are on the way stood at one spot for minutes.
+The plainer soak of the table above misses none of these.
 Again: `python -m factory.validate.motion_shift`."""
 }
 """What is said below the heading of this table."""
@@ -182,12 +185,16 @@ def day_rows() -> Iterator[Row]:
     rule = "nobody in a wall, in another, or off the floor"
     for soak in kept():
         who = f"`{soak.scenario}`, {soak.people} people, at most {soak.most} at a time, {soak.hours:g} h, seed {soak.seed}"
-        yield Row(TABLE, f"{who}: trunk to trunk, smallest gap", soak.trunk_gap_m, 0.0, "m", 0.0, rule, "at least")
-        yield Row(TABLE, f"{who}: trunk to box or wall, smallest gap", soak.trunk_clearance_m, 0.0, "m", 0.0, rule, "at least")
-        yield Row(TABLE, f"{who}: change of a limb's length", soak.limb_error_m, 1e-9, "m", 0.0, rule, "at most")
-        yield Row(TABLE, f"{who}: lowest point of a body above the floor", soak.lowest_m, 0.0, "m", 1e-9, rule, "at least")
-        yield Row(TABLE, f"{who}: longest time on the way without coming on", soak.stuck_s, 60.0, "s", 0.0, rule, "at most")
-        yield Row(TABLE, f"{who}: moving AGVs that touched a person", soak.agv_hits, 0, "instants", 0, rule, "at most")
+        for what, ours, bound, unit, tolerance, sense in (
+            ("trunk to trunk, smallest gap", soak.trunk_gap_m, 0.0, "m", 0.0, "at least"),
+            ("trunk to box or wall, smallest gap", soak.trunk_clearance_m, 0.0, "m", 0.0, "at least"),
+            ("change of a limb's length", soak.limb_error_m, 1e-9, "m", 0.0, "at most"),
+            ("lowest point of a body above the floor", soak.lowest_m, 0.0, "m", 1e-9, "at least"),
+            ("longest time on the way without coming on", soak.stuck_s, 60.0, "s", 0.0, "at most"),
+            ("moving AGVs that touched a person", soak.agv_hits, 0, "instants", 0, "at most"),
+        ):
+            missed = ours < bound - tolerance if sense == "at least" else ours > bound + tolerance
+            yield Row(TABLE, f"{who}: {what}", ours, bound, unit, tolerance, rule, sense, known=missed)
         for what in ("kneel", "carry", "reach", "wave", "break"):
             yield Row(TABLE, f"{who}: {what}", soak.done[what], np.nan, "person min", 1, "as found", "reported")
 

@@ -7,8 +7,12 @@ from collections.abc import Mapping
 from factory.validate import forecast_figures, immerse_figures, motion, motion_figures
 from factory.validate.fleet_rows import FIGURE as FLEET_ROUTING
 from factory.validate.forecast_rows import NOTES as FORECASTS
+from factory.validate.loop_rows import NOTE as LOOP
+from factory.validate.loop_rows import TABLE as LOOP_TABLE
+from factory.validate.tails_rows import NOTES as TAILS
 
 _OWN: Mapping[str, str] = {
+    LOOP_TABLE: LOOP,
     "Cobots among people for a shift": """\
 The whole twin with Bullet's arms and the radio off (`python -m factory.validate.cobot_soak`), by seeds. The separation is the
 smallest distance between the capsules of any person and of the arm; the required one follows from the speed that the arm has at
@@ -79,7 +83,7 @@ Intervals are Student's t over the paired differences of seeds; with one seed th
 none. More in [agvs.md](agvs.md).""",
 }
 
-NOTES: Mapping[str, str] = {**_OWN, **motion.NOTES, **FORECASTS}
+NOTES: Mapping[str, str] = {**_OWN, **TAILS, **motion.NOTES, **FORECASTS}
 """Table to what it is about: what was fitted to what, and what does not agree."""
 
 FIGURES: Mapping[str, tuple[tuple[str, str], ...]] = {

@@ -163,6 +163,11 @@ class SweepReports:
         """Take the sweep of an SSB occasion."""
         self._coming.append(self._budget.report(sweep, self._step_db))
 
+    @property
+    def newest(self) -> Report | None:
+        """The newest sweep that was taken, whether or not it is usable yet."""
+        return self._coming[-1] if self._coming else self._latest
+
     def latest(self, time_us: int) -> Report | None:
         """Return the newest report that is usable by a time."""
         while self._coming and self._coming[0].time_us + self._delay_us <= time_us:

@@ -146,8 +146,8 @@ def test_ticks_must_hold_the_periods_of_every_carrier():
 def test_margin_is_held_against_the_carrier_of_the_leg():
     config = hall_of(None, "mid-band")
     traffic = build_traffic(config, ("agv", "agv"), np.random.default_rng(1))
-    margin, state, plan = LinkMargin(config, traffic), make_state(2, 20.0), make_plan(2, 2)
-    alone = [LinkMargin(c, traffic).of(state) for c in (hall_of(None), hall_of("mid-band"))]
+    margin, state, plan = LinkMargin(config, traffic, 2), make_state(2, 20.0), make_plan(2, 2)
+    alone = [LinkMargin(c, traffic, 2).of(state) for c in (hall_of(None), hall_of("mid-band"))]
     # a slot of 273 PRBs needs less SINR for the same bits than one of 66
     assert np.all(alone[1] != alone[0])
     got = margin.of(state, plan.trp)

@@ -11,8 +11,8 @@ from scipy.stats import kstest
 
 from radio import nr
 from radio.config import CarrierConfig, LinkAdaptationConfig, ServiceConfig
-from radio.delivery import CAUSES, EDGE_DELAY_US, Cause, Delivery
-from radio.delivery_kernel import uniform
+from radio.delivery import CAUSES, Cause, Delivery
+from radio.delivery_causes import uniform
 from radio.reliability import block_error_oracle, required_sinr_db
 from radio.traffic import build_traffic
 
@@ -44,7 +44,7 @@ def oracle(config, traffic, message, plan_sinr_db, leg_sinr_db, repetitions):
     direction = int(traffic.direction[0])
     n1, n2 = nr.pdsch_processing_us(mu), nr.pusch_preparation_us(mu)
     arrival = int(traffic.offset_us[0]) + message * int(traffic.interval_us[0])
-    ready = arrival + n2 / 2 + (EDGE_DELAY_US if direction == 0 else 0)
+    ready = arrival + n2 / 2 + (config.core_delay_us if direction == 0 else 0)
     assume(symbols <= min(14, tdd.usable[direction]))  # longer ones take symbols as they come
     period, end, left = int(ready // tdd.period_us), 0.0, repetitions
     while left:
@@ -56,7 +56,7 @@ def oracle(config, traffic, message, plan_sinr_db, leg_sinr_db, repetitions):
         period += 1
         if period * tdd.period_us % DT_US == 0 and left:  # a tick holds all repetitions or none
             end, left = 0.0, repetitions
-    latency = end + n1 / 2 + (EDGE_DELAY_US if direction == 1 else 0) - arrival
+    latency = end + n1 / 2 + (config.core_delay_us if direction == 1 else 0) - arrival
     return mcs, loss, latency
 
 

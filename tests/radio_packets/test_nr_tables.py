@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from radio import nr
 from radio.config import CarrierConfig
-from radio.delivery_kernel import end_of, ordinal_at
+from radio.delivery_symbols import end_of, ordinal_at
 
 
 def test_spectral_efficiency_is_order_times_rate():
@@ -15,6 +15,15 @@ def test_spectral_efficiency_is_order_times_rate():
     np.testing.assert_allclose(nr.SPECTRAL_EFFICIENCY, nr.MODULATION_ORDER * nr.CODE_RATE_X1024 / 1024, atol=5.1e-5)
     assert len(nr.SPECTRAL_EFFICIENCY) == 29
     assert np.all(np.diff(nr.SPECTRAL_EFFICIENCY) > 0)
+
+
+def test_cqi_table_is_a_choice_of_the_mcs_table():
+    # TS 38.214 Table 5.2.2.1-4: its efficiencies are order times rate, and all of them in the MCS table
+    np.testing.assert_allclose(nr.CQI_EFFICIENCY, nr.CQI_MODULATION_ORDER * nr.CQI_CODE_RATE_X1024 / 1024, atol=5.1e-5)
+    assert np.isin(nr.CQI_EFFICIENCY, nr.SPECTRAL_EFFICIENCY).all()
+    allowed = nr.reported_efficiency()
+    assert allowed[[0, 1, 2, 3, 28]].tolist() == [0.0586, 0.0977, 0.0977, 0.1523, 4.5234]
+    assert np.all(allowed >= nr.SPECTRAL_EFFICIENCY)
 
 
 @pytest.mark.parametrize(("mu", "slot"), [(0, 1000), (1, 500), (2, 250), (3, 125)])

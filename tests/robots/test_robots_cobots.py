@@ -63,7 +63,7 @@ def test_undisturbed_cobots_make_a_part_every_cycle():
     assert parts["c2"]["parts"] in (12, 13)
     assert cobots.production()["parts_per_hour"] == pytest.approx(cobots.production()["parts"] * 36)
     assert (cobots.state().mode == WORKING).all()
-    assert cobots.production()["minutes_lost"] == {"communication": 0.0, "person_near": 0.0, "handover": 0.0}
+    assert set(cobots.production()["minutes_lost"].values()) == {0.0}
 
 
 def test_antenna_stands_behind_the_base_unless_placed():
@@ -101,7 +101,7 @@ def test_people_slow_cobots_and_stop_them_and_the_time_is_booked_on_them():
     assert (cobots.state().joint_target_rad[0] == stopped).all()
     _run(cobots, 2, start_us=t)
     ledger = cobots.production()
-    assert ledger["stops"] == {"communication": 0, "person_near": 1}
+    assert {cause: n for cause, n in ledger["stops"].items() if n} == {"person_near": 1}
     assert 3 < ledger["minutes_lost"]["person_near"] * 60 < 6
     assert ledger["machines"]["c2"]["minutes_lost"]["person_near"] == 0
 

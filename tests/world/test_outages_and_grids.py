@@ -13,6 +13,7 @@ from factory.recording import spend_time
 def _tracker(survival=(2, 1), interval_us=(10_000, 20_000), deadline_us=(5_000, 1_000), ue=(0, 1)):
     columns = {"survival": survival, "interval_us": interval_us, "deadline_us": deadline_us, "ue": ue}
     traffic = SimpleNamespace(n_streams=len(ue), **{k: np.array(v, np.int64) for k, v in columns.items()})
+    traffic.sent = SimpleNamespace(jitter_us=np.zeros(len(ue), np.int64))
     return DownTracker(traffic, max(ue) + 1)
 
 
