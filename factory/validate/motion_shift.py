@@ -185,16 +185,17 @@ def day_rows() -> Iterator[Row]:
     rule = "nobody in a wall, in another, or off the floor"
     for soak in kept():
         who = f"`{soak.scenario}`, {soak.people} people, at most {soak.most} at a time, {soak.hours:g} h, seed {soak.seed}"
-        for what, ours, bound, unit, tolerance, sense in (
-            ("trunk to trunk, smallest gap", soak.trunk_gap_m, 0.0, "m", 0.0, "at least"),
-            ("trunk to box or wall, smallest gap", soak.trunk_clearance_m, 0.0, "m", 0.0, "at least"),
-            ("change of a limb's length", soak.limb_error_m, 1e-9, "m", 0.0, "at most"),
-            ("lowest point of a body above the floor", soak.lowest_m, 0.0, "m", 1e-9, "at least"),
-            ("longest time on the way without coming on", soak.stuck_s, 60.0, "s", 0.0, "at most"),
-            ("moving AGVs that touched a person", soak.agv_hits, 0, "instants", 0, "at most"),
+        for what, ours, bound, unit, tolerance, least in (
+            ("trunk to trunk, smallest gap", soak.trunk_gap_m, 0.0, "m", 0.0, True),
+            ("trunk to box or wall, smallest gap", soak.trunk_clearance_m, 0.0, "m", 0.0, True),
+            ("change of a limb's length", soak.limb_error_m, 1e-9, "m", 0.0, False),
+            ("lowest point of a body above the floor", soak.lowest_m, 0.0, "m", 1e-9, True),
+            ("longest time on the way without coming on", soak.stuck_s, 60.0, "s", 0.0, False),
+            ("moving AGVs that touched a person", soak.agv_hits, 0, "instants", 0, False),
         ):
-            missed = ours < bound - tolerance if sense == "at least" else ours > bound + tolerance
-            yield Row(TABLE, f"{who}: {what}", ours, bound, unit, tolerance, rule, sense, known=missed)
+            told = f"{who}: {what}"
+            missed = ours < bound - tolerance if least else ours > bound + tolerance
+            yield Row(TABLE, told, ours, bound, unit, tolerance, rule, "at least" if least else "at most", known=missed)
         for what in ("kneel", "carry", "reach", "wave", "break"):
             yield Row(TABLE, f"{who}: {what}", soak.done[what], np.nan, "person min", 1, "as found", "reported")
 
