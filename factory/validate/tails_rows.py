@@ -40,39 +40,47 @@ def tails_rows() -> Iterator[Row]:
             yield from _service(service, found)
 
 
-class _Spells:
-    """A two-state channel as a process to be split: importance is the bad messages in a row."""
+class GilbertSpells:
+    """A two-state channel (TS 22.104 C.3) as a process to be split: importance is the bad messages in a row.
+
+    It is down from the m-th bad message on, so that its unavailability is ``truth`` = P(bad) q^(m - 1).
+    """
 
     def __init__(self, bad: float, again: float, m: int, key: tuple[int, ...]) -> None:
         self._again, self._into, self._m = again, bad * (1.0 - again) / (1.0 - bad), m
-        self._run = 0
+        self._run, self.truth = 0, bad * again ** (m - 1)
         self.reseed(key)
 
     def step(self) -> tuple[float, np.ndarray]:
+        """Send a message: its importance, and messages, messages down and entries into down."""
         chance = self._again if self._run else self._into
         self._run = self._run + 1 if self._rng.random() < chance else 0
         return float(self._run), np.array([1.0, float(self._run >= self._m), float(self._run == self._m)])
 
     def save(self) -> Any:
+        """Return the state."""
         return self._run
 
     def restore(self, state: Any) -> None:
+        """Go back to a state."""
         self._run = state
 
     def forget(self, state: Any) -> None:
+        """Free a state, of which there is nothing to free."""
         del state
 
     def reseed(self, key: tuple[int, ...]) -> None:
+        """Draw otherwise from now on."""
         self._rng = np.random.default_rng([22_104, *key])
 
 
 def _markov() -> Iterator[Row]:
     bad, again, m, factor = 0.01, 0.3, 8, 4
-    truth = bad * again ** (m - 1)
+    truth = GilbertSpells(bad, again, m, ()).truth
     values, covered, cost = [], 0, 0.0
     for repetition in range(_REPETITIONS):
         keys = [(repetition, replica) for replica in range(_REPLICAS)]
-        parts = [split(_Spells(bad, again, m, key), range(1, m + 1), factor, 1500, key) for key in keys]
+        parts = [split(GilbertSpells(bad, again, m, key), range(1, m + 1), factor, 1500, key) for key in keys]
         sums, main = np.array([p.sums for p in parts]), np.array([p.main for p in parts])
         value, low, high = share_interval(sums[:, 1], main[:, 0], float(factor) ** -m)
         values.append(value)

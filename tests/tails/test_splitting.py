@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 from rich.console import Console
-from toy_processes import GaussianFade, GilbertSpells
+from toy_processes import GaussianFade
 from typer.testing import CliRunner
 
 from factory.cli import app
@@ -16,6 +16,7 @@ from factory.scenario import load_scenario
 from factory.splitting import levels_from, split
 from factory.splitting_twin import Effort, estimate
 from factory.tails_command import tails_command
+from factory.validate.tails_rows import GilbertSpells
 from radio.tails import share_interval
 
 SMALL = [
@@ -34,11 +35,11 @@ def _figures(parts, unmet):
 
 
 def test_spells_of_a_markov_channel_are_found_a_hundred_times_cheaper():
-    truth = GilbertSpells(0.01, 0.3, 8, 0).truth
+    truth = GilbertSpells(0.01, 0.3, 8, (0,)).truth
     assert truth == pytest.approx(2.187e-6)
     values, covered, cost = [], 0, 0.0
     for first in range(0, 160, 8):
-        parts = _replicas(lambda s: GilbertSpells(0.01, 0.3, 8, s), [1, 2, 3, 4, 5, 6, 7, 8], 1500, first)
+        parts = _replicas(lambda s: GilbertSpells(0.01, 0.3, 8, (s,)), [1, 2, 3, 4, 5, 6, 7, 8], 1500, first)
         (value, low, high), packets = _figures(parts, 4.0**-8)
         values.append(value)
         covered += low <= truth <= high
@@ -61,7 +62,7 @@ def test_fades_are_found_without_bias():
 
 
 def test_without_levels_it_is_plain_simulation():
-    part = split(GilbertSpells(0.2, 0.5, 2, 1), [], 4, 500)
+    part = split(GilbertSpells(0.2, 0.5, 2, (1,)), [], 4, 500)
     assert part.steps == part.main_steps == 500
     assert (part.sums == part.main).all()
     assert part.futures is None
@@ -69,7 +70,7 @@ def test_without_levels_it_is_plain_simulation():
 
 def test_weights_of_all_branches_add_up_to_the_main_run():
     """The weighted number of steps is that of the main run on average, whatever is split."""
-    parts = [split(GilbertSpells(0.05, 0.5, 3, s), [1, 2, 3], 5, 400, (s,)) for s in range(100)]
+    parts = [split(GilbertSpells(0.05, 0.5, 3, (s,)), [1, 2, 3], 5, 400, (s,)) for s in range(100)]
     shares = np.array([p.sums[0] / p.main[0] for p in parts])
     assert shares.mean() == pytest.approx(1.0, abs=4 * shares.std() / np.sqrt(len(shares)))
     assert all(p.reached[0] == 1 and p.cost[0] == p.steps for p in parts)
@@ -83,13 +84,13 @@ def test_same_key_gives_the_same_replica():
 
 def test_levels_that_do_not_rise_are_refused():
     with pytest.raises(ValueError, match="must increase"):
-        split(GilbertSpells(0.2, 0.5, 2, 1), [2.0, 1.0], 4, 10)
+        split(GilbertSpells(0.2, 0.5, 2, (1,)), [2.0, 1.0], 4, 10)
 
 
 def test_levels_too_close_are_given_up(monkeypatch):
     monkeypatch.setattr("factory.splitting.MOST_BRANCHES", 100)
     with pytest.raises(ValueError, match="branches: give fewer levels"):
-        split(GilbertSpells(0.9, 0.99, 2, 1), [1.0 + k for k in range(60)], 40, 100)
+        split(GilbertSpells(0.9, 0.99, 2, (1,)), [1.0 + k for k in range(60)], 40, 100)
 
 
 def test_levels_of_a_pilot_thin_out_by_the_factor():

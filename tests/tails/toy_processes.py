@@ -42,33 +42,6 @@ class GaussianFade:
         self._rng = np.random.default_rng(list(key))
 
 
-class GilbertSpells:
-    """A two-state channel by TS 22.104 C.3: down from the m-th bad message on, U = P(bad) q^(m - 1)."""
-
-    def __init__(self, bad: float, again: float, m: int, seed: int) -> None:
-        self._again, self._m = again, m
-        self._into = bad * (1.0 - again) / (1.0 - bad)
-        self.truth = bad * again ** (m - 1)
-        self._rng, self._run = np.random.default_rng(seed), 0
-
-    def step(self) -> tuple[float, npt.NDArray[np.float64]]:
-        chance = self._again if self._run else self._into
-        self._run = self._run + 1 if self._rng.random() < chance else 0
-        return float(self._run), np.array([1.0, float(self._run >= self._m), float(self._run == self._m)])
-
-    def save(self) -> Any:
-        return self._run
-
-    def restore(self, state: Any) -> None:
-        self._run = state
-
-    def forget(self, state: Any) -> None:
-        pass
-
-    def reseed(self, key: tuple[int, ...]) -> None:
-        self._rng = np.random.default_rng(list(key))
-
-
 def gaussian_margins(mean: float, sd: float, keep: float, blocks: int, per_block: int, seed: int) -> tuple[FloatArray, IntArray]:
     """Margins (blocks, per_block) of a GaussianFade, and their histograms (blocks, BINS)."""
     from scipy.signal import lfilter
