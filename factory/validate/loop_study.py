@@ -98,11 +98,12 @@ def main() -> None:
     """Run from the command line and keep the result."""
     parser = argparse.ArgumentParser(description="the stop ledger against an ideal radio")
     parser.add_argument("--seeds", type=int, default=16, help="pairs of shifts of each case, default 16")
+    parser.add_argument("--first", type=int, default=1, help="seed of the first pair, default 1")
     parser.add_argument("--minutes", type=float, default=6.0, help="length of a shift, default 6")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_name(KEPT), help="where to keep the result")
     given = parser.parse_args()
-    result: Json = {"minutes": given.minutes, "scenario": "small", "ideal": [], "cases": {}}
-    for seed in range(1, given.seeds + 1):
+    result: Json = {"minutes": given.minutes, "first_seed": given.first, "scenario": "small", "ideal": [], "cases": {}}
+    for seed in range(given.first, given.first + given.seeds):
         result["ideal"].append(one(seed, given.minutes, ["radio.enabled=false", *_COARSE]))
         for name, overrides in cases(given.minutes).items():
             result["cases"].setdefault(name, []).append(one(seed, given.minutes, overrides))
