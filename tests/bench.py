@@ -172,6 +172,7 @@ def tick_figures(twin: Twin, ticks: int) -> dict[str, float]:
                 spent[k] = ticked - start, time.process_time() - ticked
             start = time.process_time()
             blocked.close()
+            journal.close()
             journal.recorder.close()
             closing = time.process_time() - start
     mean, recording = float(spent[:, 0].mean()), float(spent[:, 1].mean()) + closing / ticks
