@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from factory.snapshot import AGV_PARTS, person_parts
-from radio.delivery import CAUSES
+from radio.messages.delivery import CAUSES
 from radio.types import SHAPE_CAPSULE
 
 if TYPE_CHECKING:

@@ -20,10 +20,10 @@ from ruamel.yaml.error import YAMLError
 from factory.errors import UserError
 from factory.rooms import radio_hall
 from factory.scenario import LoadedScenario, Scenario, load_scenario
-from radio.calibration import CalibrationSettings, calibrate
-from radio.calibration_csv import read_log
-from radio.calibration_result import CalibrationResult
-from radio.calibration_words import report_text
+from radio.fitting.calibration import CalibrationSettings, calibrate
+from radio.fitting.calibration_csv import read_log
+from radio.fitting.calibration_result import CalibrationResult
+from radio.fitting.calibration_words import report_text
 
 
 def calibrate_command(scenario: str, csv: Path, out: Path | None = None, json: Path | None = None) -> int:
@@ -32,7 +32,7 @@ def calibrate_command(scenario: str, csv: Path, out: Path | None = None, json: P
     Parameters
     ----------
     scenario : shipped name or file of the scenario.
-    csv : the log, see ``radio.calibration_csv``.
+    csv : the log, see ``radio.fitting.calibration_csv``.
     out : file for the fragment (YAML); printed when absent.
     json : file for every number of the result.
 

@@ -12,9 +12,9 @@ import numpy as np
 
 from factory.config import BoxConfig, HallConfig
 from humans.config import PeopleConfig
-from radio import user_plane
 from radio.config import RadioConfig
-from radio.materials import permittivity
+from radio.messages import user_plane
+from radio.propagation.materials import permittivity
 from robots.config import RobotsConfig
 
 AGV_CLEARANCE_M = 0.1

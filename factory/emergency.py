@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from humans.config import PeopleConfig
-from radio.delivery import Delivered
-from radio.traffic import Traffic
+from radio.messages.delivery import Delivered
+from radio.messages.traffic import Traffic
 from robots.state import EMERGENCY_STOP
 
 Ints = npt.NDArray[np.int64]

@@ -19,7 +19,7 @@ from factory.explain import CAUSE_WORDS, clock
 from factory.explain_run import AFTER_US, BEFORE_US, Facts, Outage
 from factory.report.charts import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION, style
 from factory.report.maps import draw_hall
-from radio.traffic import DOWNLINK
+from radio.messages.traffic import DOWNLINK
 
 _FLOOR_DB = -30.0  # a link that is gone altogether is drawn here, so that the rest keeps its scale
 _TRP_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, "#F0E442", "#a6761d", GREY)

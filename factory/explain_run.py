@@ -18,7 +18,7 @@ from factory.explain_saving import Option, options
 from factory.record_columns import EVENT_TYPES
 from factory.run_folder import Run
 from radio.config import ServiceConfig
-from radio.traffic import Resolved, resolve
+from radio.messages.traffic import Resolved, resolve
 
 BEFORE_US, AFTER_US = 1_000_000, 1_000_000  # shown before and after an outage
 _DID_BEFORE_US, _DID_AFTER_US = 500_000, 300_000  # what a network did about it is told from here to there

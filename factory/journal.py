@@ -12,7 +12,7 @@ from factory.snapshot import AGV_PARTS, person_parts
 from factory.stop_record import StopRecorder
 from factory.twin import Tick, Twin
 from factory.what_if import WhatIf
-from radio.delivery import CAUSES
+from radio.messages.delivery import CAUSES
 from radio.types import Plan
 from robots.state import MODES
 

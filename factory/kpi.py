@@ -10,8 +10,8 @@ import numpy.typing as npt
 from factory.production import production
 from factory.rooms import draw_seed
 from factory.twin import Twin
-from radio.kpi_parts import by_device, by_hour
-from radio.traffic import resolve
+from radio.figures.kpi_parts import by_device, by_hour
+from radio.messages.traffic import resolve
 from robots.state import MODES
 from robots.stop_ledger import STOPS
 

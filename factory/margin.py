@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from radio import nr
 from radio.config import CarrierConfig, LinkAdaptationConfig, RadioConfig
-from radio.reliability import required_sinr_db
-from radio.traffic import Traffic
+from radio.messages import nr
+from radio.messages.reliability import required_sinr_db
+from radio.messages.traffic import Traffic
 from radio.types import LinkState
 
 Floats = npt.NDArray[np.float64]

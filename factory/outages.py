@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from radio.delivery import Delivered
-from radio.traffic import Traffic
+from radio.messages.delivery import Delivered
+from radio.messages.traffic import Traffic
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]

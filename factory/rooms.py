@@ -15,7 +15,7 @@ from factory.config import HallConfig
 from factory.errors import ScenarioError, UserError
 from factory.scenario import LoadedScenario
 from humans.types import WalkSpace
-from radio.geometry import Hall
+from radio.propagation.geometry import Hall
 from robots.config import CobotConfig
 
 

@@ -27,10 +27,10 @@ from factory.twin import Twin
 from factory.world import World
 from humans.floor import Floor
 from humans.types import WalkSpace
-from radio.geometry import Hall, PreparedHall
-from radio.remainder import Remainder
-from radio.traffic import Traffic
-from radio.visibility import Visibility
+from radio.messages.traffic import Traffic
+from radio.propagation.geometry import Hall, PreparedHall
+from radio.propagation.remainder import Remainder
+from radio.propagation.visibility import Visibility
 from robots.routes import Graph
 
 _PLAIN = (str, bytes, int, float, complex, bool, type(None), np.generic, Enum, range, slice, np.dtype)

@@ -12,8 +12,8 @@ from factory.saved_state import SavedState, forget, generators_of, reseed, resto
 from factory.scenario import LoadedScenario
 from factory.splitting import Split, levels_from, split
 from factory.twin import Twin
-from radio.tails import EPISODE_S, Json, known, share_interval, unknown
-from radio.tails_kernels import add_down
+from radio.figures.tails import EPISODE_S, Json, known, share_interval, unknown
+from radio.figures.tails_kernels import add_down
 
 Floats = npt.NDArray[np.float64]
 
@@ -135,7 +135,7 @@ def estimate(
 
     Notes
     -----
-    The interval is that of independent replicas (``radio.tails.share_interval``). ``packets`` counts the service's messages in
+    The interval is that of independent replicas (``tails.share_interval``). ``packets`` counts the service's messages in
     all branches, in warm-ups and in the pilot run.
     """
     process = TwinProcess(Twin(loaded), service)

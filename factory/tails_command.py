@@ -73,7 +73,7 @@ def _service_of(loaded: LoadedScenario, service: str | None) -> int:
     if service not in names:
         said = "is missing" if service is None else f"{service!r} is no service"
         raise UserError(f"--service {said}; this scenario has {', '.join(names)}")
-    from radio.traffic import resolve
+    from radio.messages.traffic import resolve
 
     if resolve(radio.services[names.index(service)]).video:
         raise UserError(f"--service {service!r}: frames of video have no margin to split by; take a service of control messages")

@@ -23,12 +23,12 @@ from factory.zones import Zones
 from humans.sources import create_crowd
 from humans.types import Occupancy, PeopleState
 from radio.config import RadioConfig
-from radio.delivery import Delivered
-from radio.energy import ResourceAccount
-from radio.kpi_parts import latency_quantile_us
+from radio.figures.energy import ResourceAccount
+from radio.figures.kpi_parts import latency_quantile_us
 from radio.links import Channel
+from radio.messages.delivery import Delivered
+from radio.messages.traffic import build_traffic, resolve
 from radio.network import Air, Ether, create_networks, step_all
-from radio.traffic import build_traffic, resolve
 from robots.breakdowns import Breakdowns
 from robots.cobot import Cobots
 from robots.fleet import Fleet

@@ -14,13 +14,13 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from radio import nr
 from radio.config import CarrierConfig, LinkAdaptationConfig
-from radio.delivery import MAX_SLOTS
+from radio.messages import nr
+from radio.messages.delivery import MAX_SLOTS
+from radio.messages.reliability import required_sinr_db
+from radio.messages.traffic import DOWNLINK, Traffic
 from radio.policies.base import evm_ceiling
 from radio.policies.reports import Best, Report
-from radio.reliability import required_sinr_db
-from radio.traffic import DOWNLINK, Traffic
 from radio.types import LinkState, Plan
 
 if TYPE_CHECKING:

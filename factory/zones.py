@@ -10,10 +10,10 @@ from numba import njit
 
 from factory.config import HallConfig
 from factory.rooms import zone_names
-from radio.delivery import Delivered
-from radio.kpi_kernels import DOWN, DOWN_COUNTED, ENTRIES, ENTRIES_COUNTED, LOSS, LOST, MESSAGES, SUMS
-from radio.kpi_parts import loss_figures
-from radio.traffic import Traffic
+from radio.figures.kpi_kernels import DOWN, DOWN_COUNTED, ENTRIES, ENTRIES_COUNTED, LOSS, LOST, MESSAGES, SUMS
+from radio.figures.kpi_parts import loss_figures
+from radio.messages.delivery import Delivered
+from radio.messages.traffic import Traffic
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -113,7 +113,7 @@ class Zones:
         )  # fmt: skip
 
     def figures(self, seed: int) -> dict[str, dict[str, Any]]:
-        """Return the figures of every service in every zone where it had messages, see ``radio.kpi_parts.loss_figures``."""
+        """Return the figures of every service in every zone where it had messages, see ``kpi_parts.loss_figures``."""
         traffic = self._traffic
         out: dict[str, dict[str, Any]] = {name: {} for name in self.names}
         for z, name in enumerate(self.names):

@@ -3,11 +3,11 @@
 Usable alone; docs/radio.md is a worked example. The names below are the ones to begin with; the modules hold the rest.
 """
 
-from radio.blockage import blockage_db
+from radio.bodies.blockage import blockage_db
 from radio.config import RadioConfig
-from radio.geometry import Hall, PreparedHall, prepare_hall
 from radio.links import Channel
-from radio.paths import PathFinder, compute_paths
+from radio.propagation.geometry import Hall, PreparedHall, prepare_hall
+from radio.propagation.paths import PathFinder, compute_paths
 from radio.types import (
     SHAPE_CAPSULE,
     SHAPE_ELLIPSE,

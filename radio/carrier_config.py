@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from radio import timeline_grid, timeline_harq
+from radio.messages import timeline_grid, timeline_harq
 
 FR1_END_HZ = 7.125e9
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 from radio.carrier_config import CarrierConfig as CarrierConfig
 from radio.carrier_config import NamedCarrierConfig as NamedCarrierConfig
-from radio.energy_config import EnergyConfig
+from radio.figures.energy_config import EnergyConfig
 
 PolicyName = Literal["static", "reactive", "human_aware"]
 Point = tuple[float, float, float]

@@ -18,16 +18,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from radio.antennas import factors_kernel, panel_axes, ue_antenna
-from radio.blockage import blockage_db
+from radio.bodies.blockage import blockage_db
 from radio.config import RadioConfig
-from radio.geometry import Hall, PreparedHall, prepare_hall
-from radio.inf import StatisticalInf
 from radio.legs import LegTable
 from radio.links_kernels import shadow_kernel, states_kernel, sweep_kernel
-from radio.materials import VACUUM_PERMITTIVITY_F_PER_M
-from radio.paths import NO_PATHS, PathFinder
-from radio.remainder import Remainder, rician_k_field
+from radio.propagation.antennas import factors_kernel, panel_axes, ue_antenna
+from radio.propagation.geometry import Hall, PreparedHall, prepare_hall
+from radio.propagation.inf import StatisticalInf
+from radio.propagation.materials import VACUUM_PERMITTIVITY_F_PER_M
+from radio.propagation.paths import NO_PATHS, PathFinder
+from radio.propagation.remainder import Remainder, rician_k_field
 from radio.types import (
     SPEED_OF_LIGHT_MPS,
     Blockage,
@@ -167,7 +167,7 @@ class Channel:
         ----------
         ues : UEs at one instant. One that is outside the hall or inside a box has no path.
         needed : (U * T,) links whose paths have to be those of this instant, None for all. The others may be those of the last
-            call, see ``radio.paths.PathFinder.find``; the statistical channel finds all.
+            call, see ``radio.propagation.paths.PathFinder.find``; the statistical channel finds all.
         remember : False for a glance ahead, which leaves no trace in what the next calls keep from the last one: paths, and the
             antennas' gains and the bodies' losses along them. Links that are not needed then have no paths.
 
@@ -188,7 +188,7 @@ class Channel:
         return found
 
     def blockage(self, paths: Paths, blockers: Blockers, ues: Ues, needed: BoolArray | None = None) -> Blockage:
-        """Loss by moving bodies along every path; see ``radio.blockage.blockage_db``.
+        """Loss by moving bodies along every path; see ``radio.bodies.blockage.blockage_db``.
 
         Parameters
         ----------

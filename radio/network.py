@@ -12,15 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from radio.config import RadioConfig
-from radio.delivery import Delivered
+from radio.figures.trp_outages import TrpOutages, name_cause, silence_legs, silenced_sweep
 from radio.foresight import Foresight, Scene
 from radio.links import Channel
-from radio.packets import Packets
+from radio.messages.delivery import Delivered
+from radio.messages.packets import Packets
+from radio.messages.traffic import Traffic
 from radio.policies import create_policy
 from radio.policies.base import ServingMonitor
 from radio.policies.reports import LinkBudget, Report, SweepReports
-from radio.traffic import Traffic
-from radio.trp_outages import TrpOutages, name_cause, silence_legs, silenced_sweep
 from radio.types import Blockage, Blockers, BoolArray, FloatArray, LinkState, LinkStates, Paths, Plan, Sweep, Ues
 
 

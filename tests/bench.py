@@ -34,11 +34,11 @@ from factory.journal import Journal
 from factory.recording import RunFolder
 from factory.scenario import load_scenario
 from factory.twin import Twin
-from radio.blockage import blockage_db
-from radio.blockage_oracle import reference_blockage
-from radio.paths import PathFinder
-from radio.paths_oracle import reference_paths
-from radio.silhouette_oracle import reference_field
+from radio.bodies.blockage import blockage_db
+from radio.bodies.blockage_oracle import reference_blockage
+from radio.bodies.silhouette_oracle import reference_field
+from radio.propagation.paths import PathFinder
+from radio.propagation.paths_oracle import reference_paths
 from tests.bench_bodies import bodies_ratios
 from tests.bench_page import page
 from tests.bench_sionna import growth, mean_seconds, sionna_ratios

@@ -1,8 +1,8 @@
 """How far silhouettes are ahead of NumPy and SciPy on a hall full of people: ``python -m tests.bench_bodies``.
 
 36,000 legs, 200 people of twelve capsules; CPU seconds of one thread. Both references compute the union of a body's capsules, as
-the kernels do, and leave out the same pairs. ``radio.silhouette_vectorised`` takes all pairs at once, with the algorithm and the
-accuracy of each of the kernels' efforts, so it shows what compilation brings. ``radio.silhouette_oracle`` draws outlines point by
+the kernels do, and leave out the same pairs. ``silhouette_vectorised`` takes all pairs at once, with the algorithm and the
+accuracy of each of the kernels' efforts, so it shows what compilation brings. ``silhouette_oracle`` draws outlines point by
 point, in a Python loop over pairs: it is exact rather than fast, and all errors are told against it.
 """
 
@@ -14,9 +14,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from radio.blockage import Effort, blockage_db
-from radio.silhouette_oracle import leg_field
-from radio.silhouette_vectorised import FINE, TICK, Accuracy, Legs, leg_fields, pairs_in_reach
+from radio.bodies.blockage import Effort, blockage_db
+from radio.bodies.silhouette_oracle import leg_field
+from radio.bodies.silhouette_vectorised import FINE, TICK, Accuracy, Legs, leg_fields, pairs_in_reach
 from radio.types import SHAPE_CAPSULE, Blockers, FloatArray, IntArray, Paths
 
 LEGS, PEOPLE = 36_000, 200

@@ -34,9 +34,9 @@ from factory.validate.sionna_live import (
 from factory.validate.sionna_reference import Reference, read_reference
 from factory.validate.sionna_rows import REFERENCES
 from humans.body import capsule_radius_m, draw_statures, pose
-from radio.blockage import Effort, blockage_db
-from radio.geometry import Hall, PreparedHall, prepare_hall
-from radio.paths import PathFinder
+from radio.bodies.blockage import Effort, blockage_db
+from radio.propagation.geometry import Hall, PreparedHall, prepare_hall
+from radio.propagation.paths import PathFinder
 from radio.types import SHAPE_CAPSULE, Blockers, BoolArray, FloatArray, IntArray
 
 TICK_S = 0.01

@@ -15,8 +15,8 @@ from factory.world import World
 from humans.crowd import Crowd
 from radio.foresight import Foresight
 from radio.links import Channel
+from radio.messages.packets import Packets
 from radio.network import Ether, Network
-from radio.packets import Packets
 from robots.cobot import Cobots
 from robots.fleet import Fleet
 

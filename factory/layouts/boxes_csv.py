@@ -15,7 +15,7 @@ from pathlib import Path
 from factory.layouts.found import BOX_KINDS, Found, FoundBox, FoundZone
 from factory.layouts.report import Report, shown
 from factory.layouts.source import number, read_text
-from radio.materials import MATERIALS
+from radio.propagation.materials import MATERIALS
 
 _NEEDED = ("name", "kind", "x_m", "y_m", "length_m", "width_m")
 _OPTIONAL = ("z_m", "height_m", "yaw_deg", "material")

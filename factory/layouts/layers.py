@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from factory.layouts.report import LayoutError
 from factory.layouts.source import line_of, read_yaml
-from radio.materials import MATERIALS
+from radio.propagation.materials import MATERIALS
 
 Meaning = Literal["wall", "rack", "machine", "cell", "office", "zone", "lane", "pick", "drop", "charge", "park", "station"]
 Size = Annotated[float, Field(gt=0, le=500)]

@@ -12,7 +12,7 @@ from factory.scenario import Scenario
 from factory.validate.sionna_live import box_corners
 from robots.routes import Graph
 
-# Corners of the hall's faces, in the order of radio.geometry (x = 0 first, floor and ceiling last), numbered as box_corners does.
+# Corners of the hall's faces, in the order of geometry (x = 0 first, floor and ceiling last), numbered as box_corners does.
 _FACES = ((0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3))
 COBOT_BASE_M = (0.3, 0.3)  # footprint of the pedestal's top that stands for the arm's base
 TRP_SIZE_M = (0.1, 0.3, 0.3)

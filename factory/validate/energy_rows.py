@@ -8,8 +8,8 @@ import numpy as np
 
 from factory.validate.rows import Row
 from radio.config import RadioConfig, TrpConfig
-from radio.energy import POWER_MODELS, ResourceAccount, downlink_power, sleep_energy, uplink_power
-from radio.energy_config import SetName
+from radio.figures.energy import POWER_MODELS, ResourceAccount, downlink_power, sleep_energy, uplink_power
+from radio.figures.energy_config import SetName
 
 _TABLE = "Relative energy of transmission points"
 _SOURCE = "TR 38.864 v18.1.0 by 5G-LENA"

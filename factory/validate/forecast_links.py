@@ -29,8 +29,8 @@ from humans.forecast_types import ForecastConfig, PeopleSamples
 from humans.gait import REFERENCE_STEP, WALK_RATIO, gait_joints, step_length_m
 from humans.types import STAND, WALK, PeopleState
 from radio.config import PathConfig, RadioConfig, RemainderConfig, TrpConfig, UeConfig
-from radio.geometry import Hall
 from radio.links import Channel
+from radio.propagation.geometry import Hall
 from radio.types import Ues
 
 Floats = npt.NDArray[np.float64]

@@ -23,7 +23,7 @@ from factory.validate.links import direct_paths
 from humans.body import JOINTS, PARTS, capsule_radius_m, draw_statures, pose
 from humans.config import PeopleConfig
 from humans.gait import REFERENCE_STEP, gait_joints, step_length_m
-from radio.blockage import BlockageModel, blockage_db
+from radio.bodies.blockage import BlockageModel, blockage_db
 from radio.types import SHAPE_CAPSULE, SHAPE_RECTANGLE, Blockers, Paths
 
 Floats = npt.NDArray[np.float64]
@@ -89,7 +89,7 @@ def traces(site: Site, mode: str, n: int, rng: np.random.Generator, model: Block
     mode : ``pedestrian_track1``, ``pedestrian_track2``, ``agv_track1`` or ``agv_track2``.
     n : number of runs.
     rng : draws per run: speed, stature, phase of the gait, side and direction, other paths, times and noise of the reports.
-    model : body model of ``radio.blockage.blockage_db``.
+    model : body model of ``radio.bodies.blockage.blockage_db``.
 
     Raises
     ------
@@ -121,7 +121,7 @@ def crossing_field(
     site, who, track : geometry and motion, ``pedestrian`` or ``agv``, ``1`` or ``2``.
     time_s : (k,) instants, 0 as the middle of the body crosses the link's line [s].
     rng : draws speed, stature, phase, side and direction.
-    model : body model of ``radio.blockage.blockage_db``.
+    model : body model of ``radio.bodies.blockage.blockage_db``.
     """
     near = site.crossing_1_m if track == "1" else site.crossing_2_m
     angle = math.radians(site.angle_1_deg if track == "1" else site.angle_2_deg)

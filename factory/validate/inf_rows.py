@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from factory.validate.rows import Row
-from radio.inf import Scenario, coupling_loss_samples
+from radio.propagation.inf import Scenario, coupling_loss_samples
 
 Floats = npt.NDArray[np.float64]
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from factory.validate.rows import Row
-from radio.antennas import panel_axes, panel_gain, ue_gain
-from radio.blockage import screen_loss_db
+from radio.bodies.blockage import screen_loss_db
 from radio.config import RadioConfig
-from radio.geometry import SPEED_OF_LIGHT_MPS, Hall
 from radio.links import Channel
+from radio.propagation.antennas import panel_axes, panel_gain, ue_gain
+from radio.propagation.geometry import SPEED_OF_LIGHT_MPS, Hall
 from radio.types import Ues
 
 _ENDLESS_DB = {

@@ -9,11 +9,11 @@ import numpy as np
 from scipy.optimize import brentq
 
 from factory.validate.rows import Row
-from radio import nr
 from radio.config import LinkAdaptationConfig
-from radio.delivery import Delivered
-from radio.kpi import KpiAccumulator
-from radio.reliability import (
+from radio.figures.kpi import KpiAccumulator
+from radio.messages import nr
+from radio.messages.delivery import Delivered
+from radio.messages.reliability import (
     iid_mtbf_s,
     iid_unavailability,
     markov_unavailability,
@@ -21,7 +21,7 @@ from radio.reliability import (
     service_down,
     survival_messages,
 )
-from radio.traffic import DOWNLINK, Traffic
+from radio.messages.traffic import DOWNLINK, Traffic
 from radio.types import BoolArray
 
 _NORMAL_32_B = {  # MCS: dB at 1e-5 and 1e-6

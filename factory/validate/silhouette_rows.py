@@ -13,9 +13,9 @@ from factory.snapshot import person_blockers
 from factory.validate.links import direct_paths
 from factory.validate.rows import Row
 from factory.validate.walker import walker
-from radio.blockage import Effort, blockage_db
-from radio.fresnel import fresnel_edge_loss_db, knife_edge_loss_db
-from radio.silhouette_oracle import reference_field
+from radio.bodies.blockage import Effort, blockage_db
+from radio.bodies.fresnel import fresnel_edge_loss_db, knife_edge_loss_db
+from radio.bodies.silhouette_oracle import reference_field
 from radio.types import SHAPE_RECTANGLE, Blockers, Paths
 
 Floats = npt.NDArray[np.float64]
@@ -64,7 +64,7 @@ def double_edge_rows() -> Iterator[Row]:
 
 
 def tall_screen_db(near_m: float, far_m: float, width_m: float, beside_m: float, frequency_hz: float) -> float:
-    """Loss of a flat upright screen, 100 m high, by ``radio.blockage.blockage_db`` [dB]."""
+    """Loss of a flat upright screen, 100 m high, by ``radio.bodies.blockage.blockage_db`` [dB]."""
     height = 0.5 * _TALL_M
     paths = direct_paths([[0.0, 0.0, height]], [[near_m + far_m, 0.0, height]], frequency_hz)
     screen = Blockers(

@@ -22,13 +22,13 @@ from typing import Any
 import numpy as np
 
 from factory.validate.sionna_reference import Reference, ReferencePaths, read_reference, write_reference
-from radio.geometry import DEFAULT_THICKNESS_M, SPEED_OF_LIGHT_MPS, STANDS_M, Hall
+from radio.propagation.geometry import DEFAULT_THICKNESS_M, SPEED_OF_LIGHT_MPS, STANDS_M, Hall
 from radio.types import ComplexArray, FloatArray
 
 VARIANT = "llvm_ad_mono_polarized"
 SAMPLES = 1_000_000  # rays sent from each TRP to find candidates
 _OLDEST_LLVM = 16
-# Corners of a box, x the slowest; faces in the order of radio.geometry (+x, -x, +y, -y, top), then the bottom.
+# Corners of a box, x the slowest; faces in the order of radio.propagation.geometry (+x, -x, +y, -y, top), then the bottom.
 _CORNER = np.array([(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], dtype=np.float64)
 _QUADS = ((4, 6, 7, 5), (0, 1, 3, 2), (2, 3, 7, 6), (0, 4, 5, 1), (1, 5, 7, 3), (0, 2, 6, 4))
 BOX_TRIANGLES = np.array([t for a, b, c, d in _QUADS for t in ((a, b, c), (a, c, d))])
@@ -147,7 +147,7 @@ def hall_things(sionna: Sionna, hall: Hall) -> list[Any]:
     boxes = [(name, float(t)) for name, t in zip(hall.box_material, box_thickness, strict=True)]
     layer = {what: sionna.material(*what) for what in sorted({*faces, *boxes})}
     corner = (_CORNER + 1) / 2 * hall.size_m
-    order = (1, 0, 3, 2, 5, 4)  # radio.geometry counts x = 0 first, a box's faces begin with +x
+    order = (1, 0, 3, 2, 5, 4)  # radio.propagation.geometry counts x = 0 first, a box's faces begin with +x
     things = [sionna.thing(f"face-{i}", corner[list(_QUADS[order[i]])], _QUAD_TRIANGLES, layer[faces[i]]) for i in range(6)]
     for k, box in enumerate(boxes):
         corners = box_corners(hall.box_center_m[k], hall.box_half_m[k], float(hall.box_yaw_rad[k]))
@@ -176,7 +176,7 @@ def solve(
 
 
 def facet_numbers(hall: Hall) -> dict[tuple[str, int], int]:
-    """Map (scene object, pair of triangles) to the facet number of ``radio.geometry.PreparedHall``."""
+    """Map (scene object, pair of triangles) to the facet number of ``radio.propagation.geometry.PreparedHall``."""
     n = len(hall.box_material)
     number = {(f"face-{i}", 0): i for i in range(6)}
     number |= {(f"box-{k}", i): 6 + 5 * k + i for k in range(n) for i in range(5)}

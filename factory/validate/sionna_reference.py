@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from radio.geometry import DEFAULT_THICKNESS_M, Hall, prepare_hall
+from radio.propagation.geometry import DEFAULT_THICKNESS_M, Hall, prepare_hall
 from radio.types import BoolArray, ComplexArray, FloatArray, IntArray, Paths
 
 FACET_EDGE_M = 0.01  # a reflection is this near to its facet's edge
@@ -39,7 +39,7 @@ class ReferencePaths:
     Attributes
     ----------
     ue, trp : (P,) ends of the path.
-    facet : (P, 2) reflecting facets from the TRP on, numbered as in ``radio.geometry.PreparedHall``, -1 for none.
+    facet : (P, 2) reflecting facets from the TRP on, numbered as in ``radio.propagation.geometry.PreparedHall``, -1 for none.
     length_m : (P,) unfolded length [m].
     transfer : (P, 2, 2) field gain, received (theta, phi) by sent (theta, phi), without antennas and the propagation phase.
     point_m : (P, 2, 3) reflection points, NaN for none [m].

@@ -10,9 +10,9 @@ import numpy as np
 from factory.validate.rows import Row
 from factory.validate.sionna_live import Sionna, recompute, thin_screen_db, unavailable, version
 from factory.validate.sionna_reference import Agreement, Reference, compare, read_reference
-from radio.blockage import blockage_db
-from radio.geometry import Hall, prepare_hall
-from radio.paths import compute_paths
+from radio.bodies.blockage import blockage_db
+from radio.propagation.geometry import Hall, prepare_hall
+from radio.propagation.paths import compute_paths
 from radio.types import SHAPE_RECTANGLE, Blockers, Paths
 
 STORED = "Sionna RT 2.2.0"

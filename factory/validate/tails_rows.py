@@ -11,7 +11,7 @@ import numpy as np
 from factory.splitting import split
 from factory.validate.rows import Row
 from factory.validate.tails_study import KEPT, kept
-from radio.tails import share_interval
+from radio.figures.tails import share_interval
 
 _TOY, _HALL = "Rare outages of known probability", "Rare outages beside plain counting"
 _NAMES = {"conditional": "conditional expectation", "peaks_over_threshold": "peaks over threshold", "splitting": "splitting"}

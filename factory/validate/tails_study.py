@@ -21,8 +21,8 @@ from factory.saved_state import reseed
 from factory.scenario import load_scenario
 from factory.splitting_twin import Effort, estimate
 from factory.twin import Twin
-from radio.kpi_kernels import DOWN, DOWN_COUNTED, MESSAGES
-from radio.tails import EPISODE_S, conditional, peaks_over_threshold, share_interval
+from radio.figures.kpi_kernels import DOWN, DOWN_COUNTED, MESSAGES
+from radio.figures.tails import EPISODE_S, conditional, peaks_over_threshold, share_interval
 
 Floats = npt.NDArray[np.float64]
 Json = dict[str, Any]

@@ -15,7 +15,7 @@ from factory.validate.links import direct_paths, wavelength_m
 from humans.body import JOINTS, capsule_radius_m, pose
 from humans.gait import REFERENCE_STEP, gait_joints, step_length_m
 from humans.types import PeopleState
-from radio.blockage import blockage_db, screen_loss_db
+from radio.bodies.blockage import blockage_db, screen_loss_db
 
 Floats = npt.NDArray[np.float64]
 

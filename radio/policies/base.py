@@ -11,8 +11,8 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from radio import nr
 from radio.config import RadioConfig
+from radio.messages import nr
 from radio.policies.reports import Report
 from radio.types import FloatArray, Plan
 

@@ -8,9 +8,9 @@ from outage_halls import COBOT, CONTROL, SOUTH, WEST, door, hall, record, standi
 
 from factory.explain import worst_spell
 from factory.explain_words import path, tell, why
-from radio import nr
 from radio.config import RadioConfig
-from radio.delivery import Delivery
+from radio.messages import nr
+from radio.messages.delivery import Delivery
 
 pytestmark = pytest.mark.system
 

@@ -13,10 +13,10 @@ from factory.journal import Journal
 from factory.margin import LinkMargin
 from factory.recording import RunFolder
 from factory.what_if import HEARD_DB, LOOK_US, _device_columns, _interferers, mcs_needs_db, stream_needs_db
-from radio import nr
 from radio.config import RadioConfig, ServiceConfig, TrpConfig
-from radio.reliability import block_error
-from radio.traffic import build_traffic
+from radio.messages import nr
+from radio.messages.reliability import block_error
+from radio.messages.traffic import build_traffic
 from radio.types import LinkState
 
 TRPS = (TrpConfig(name="a", position_m=(1.0, 1.0, 3.0)), TrpConfig(name="b", position_m=(9.0, 1.0, 3.0)))

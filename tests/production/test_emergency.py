@@ -8,8 +8,8 @@ import pytest
 from factory.emergency import EmergencyStops
 from humans.config import PeopleConfig
 from radio.config import RadioConfig, ServiceConfig
-from radio.delivery import Delivered
-from radio.traffic import build_traffic
+from radio.messages.delivery import Delivered
+from radio.messages.traffic import build_traffic
 from robots.state import EMERGENCY_STOP
 
 DT_US = 10_000

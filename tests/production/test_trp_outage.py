@@ -9,8 +9,8 @@ from factory.errors import ScenarioError
 from factory.scenario import load_scenario
 from factory.twin import Twin
 from radio.config import RadioConfig
-from radio.delivery import CAUSES
-from radio.trp_outages import SILENCE_DB, TrpOutages, silence_legs, silenced_sweep
+from radio.figures.trp_outages import SILENCE_DB, TrpOutages, silence_legs, silenced_sweep
+from radio.messages.delivery import CAUSES
 from radio.types import LinkStates, Plan, Sweep
 
 WEST, EAST = 0, 1

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from factory.rooms import zone_index
 from factory.scenario import load_scenario
 from factory.zones import Zones, add_messages, find_zones
-from radio.kpi_kernels import MESSAGES, SUMS
-from radio.traffic import build_traffic
+from radio.figures.kpi_kernels import MESSAGES, SUMS
+from radio.messages.traffic import build_traffic
 
 SMALL = load_scenario("small").scenario
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from radio.config import RadioConfig, ServiceConfig, TrpConfig
-from radio.traffic import Traffic, build_traffic
+from radio.messages.traffic import Traffic, build_traffic
 from radio.types import LinkState, Plan
 
 DT_US = 10_000

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from radio import nr
 from radio.config import LinkAdaptationConfig
-from radio.reliability import (
+from radio.messages import nr
+from radio.messages.reliability import (
     block_error,
     block_error_oracle,
     effective_sinr_db,

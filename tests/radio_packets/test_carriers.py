@@ -7,16 +7,16 @@ import pytest
 from packet_scene import CLASSES, DT_US, make_plan, make_state, one_stream
 
 from factory.margin import LinkMargin
-from radio import nr
 from radio.config import NamedCarrierConfig, PanelConfig, RadioConfig, TrpConfig
-from radio.delivery import Delivery
-from radio.geometry import Hall
 from radio.links import Channel
+from radio.messages import nr
+from radio.messages.delivery import Delivery
+from radio.messages.reliability import required_sinr_db
+from radio.messages.traffic import build_traffic
 from radio.network import Ether, Network
 from radio.policies import LinkBudget
 from radio.policies.base import recovery_tail_us
-from radio.reliability import required_sinr_db
-from radio.traffic import build_traffic
+from radio.propagation.geometry import Hall
 from radio.types import SHAPE_CAPSULE, Blockers, Ues
 
 # 100 MHz at 30 kHz hold 273 PRBs (TS 38.101-1 table 5.3.2-1).

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from packet_scene import CLASSES, DT_US, make_plan, make_state, one_stream, radio_config
 from scipy.stats import kstest
 
-from radio import nr
 from radio.config import CarrierConfig, LinkAdaptationConfig, ServiceConfig
-from radio.delivery import CAUSES, Cause, Delivery
-from radio.delivery_causes import uniform
-from radio.reliability import block_error_oracle, required_sinr_db
-from radio.traffic import build_traffic
+from radio.messages import nr
+from radio.messages.delivery import CAUSES, Cause, Delivery
+from radio.messages.delivery_causes import uniform
+from radio.messages.reliability import block_error_oracle, required_sinr_db
+from radio.messages.traffic import build_traffic
 
 
 def run(delivery, plan, state, ticks, start_us=0):

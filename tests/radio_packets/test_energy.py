@@ -8,8 +8,7 @@ from packet_scene import CLASSES, make_plan, make_state, radio_config
 from pydantic import ValidationError
 
 from radio.config import CarrierConfig
-from radio.delivery import Delivery
-from radio.energy import (
+from radio.figures.energy import (
     POWER_MODELS,
     ResourceAccount,
     downlink_power,
@@ -17,8 +16,9 @@ from radio.energy import (
     sleep_energy,
     uplink_power,
 )
-from radio.energy_config import EnergyConfig
-from radio.traffic import build_traffic
+from radio.figures.energy_config import EnergyConfig
+from radio.messages.delivery import Delivery
+from radio.messages.traffic import build_traffic
 
 DT_US = 10_000
 

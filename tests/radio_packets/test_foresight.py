@@ -8,9 +8,9 @@ from fabricated_air import FabricatedChannel, nobody
 from packet_scene import CLASSES, DT_US, radio_config
 
 from radio.foresight import Foresight
+from radio.messages.traffic import build_traffic
 from radio.network import Ether, Network
 from radio.policies import LinkBudget
-from radio.traffic import build_traffic
 
 HORIZONS_US = (100_000, 250_000, 500_000)
 

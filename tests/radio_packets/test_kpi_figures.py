@@ -7,10 +7,10 @@ import pytest
 from packet_scene import CLASSES, DT_US, make_plan, make_state, radio_config
 
 from radio.config import ServiceConfig
-from radio.delivery import Cause, Delivered, Delivery
-from radio.kpi import KpiAccumulator
-from radio.reliability import iid_mtbf_s, mtbf_figure, service_down, service_down_probability
-from radio.traffic import build_traffic
+from radio.figures.kpi import KpiAccumulator
+from radio.messages.delivery import Cause, Delivered, Delivery
+from radio.messages.reliability import iid_mtbf_s, mtbf_figure, service_down, service_down_probability
+from radio.messages.traffic import build_traffic
 
 SERVICES = (
     ServiceConfig(name="control", profile="mobile-robot", devices="agv", availability_target=0.99, mtbf_target_s=10.0),

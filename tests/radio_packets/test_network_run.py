@@ -7,8 +7,8 @@ import pytest
 from fabricated_air import FabricatedChannel, nobody
 from packet_scene import CLASSES, DT_US, radio_config
 
+from radio.messages.traffic import build_traffic
 from radio.network import Ether, Network
-from radio.traffic import build_traffic
 
 TICKS = 300
 NAMES = ("static", "reactive", "human_aware")

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from radio import nr
 from radio.config import CarrierConfig
-from radio.delivery_symbols import end_of, ordinal_at
+from radio.messages import nr
+from radio.messages.delivery_symbols import end_of, ordinal_at
 
 
 def test_spectral_efficiency_is_order_times_rate():

@@ -3,10 +3,10 @@
 import numpy as np
 from packet_scene import CLASSES, DT_US, make_plan, radio_config
 
-from radio.delivery import Delivery
-from radio.kpi import KpiAccumulator
-from radio.packets import Packets
-from radio.traffic import build_traffic
+from radio.figures.kpi import KpiAccumulator
+from radio.messages.delivery import Delivery
+from radio.messages.packets import Packets
+from radio.messages.traffic import build_traffic
 from radio.types import LinkState, LinkStates
 
 N_UE = len(CLASSES)

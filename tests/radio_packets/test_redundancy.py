@@ -7,13 +7,13 @@ import pytest
 from packet_scene import DT_US, make_plan, make_state, radio_config
 from pydantic import ValidationError
 
-from radio import delivery_tables as tables
-from radio import nr
 from radio.config import CarrierConfig, LinkAdaptationConfig, NamedCarrierConfig, RadioConfig, ServiceConfig, TrpConfig
-from radio.delivery import Delivery
-from radio.delivery_causes import legs_error, soft_combined_error
-from radio.reliability import block_error_oracle
-from radio.traffic import build_traffic
+from radio.messages import delivery_tables as tables
+from radio.messages import nr
+from radio.messages.delivery import Delivery
+from radio.messages.delivery_causes import legs_error, soft_combined_error
+from radio.messages.reliability import block_error_oracle
+from radio.messages.traffic import build_traffic
 
 PENALTY_DB = 2.0
 FIRST_DB, SECOND_DB = -6.5, -5.0

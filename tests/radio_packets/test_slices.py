@@ -9,9 +9,9 @@ from pydantic import ValidationError
 from test_user_plane import column, random_plan
 
 from radio.config import CarrierConfig, ServiceConfig, SliceConfig
-from radio.delivery import Cause, Delivery
-from radio.slices import Slices
-from radio.traffic import build_traffic
+from radio.messages.delivery import Cause, Delivery
+from radio.messages.slices import Slices
+from radio.messages.traffic import build_traffic
 
 SERVICES = (
     ServiceConfig(name="control", profile="mobile-robot", devices="agv", direction="uplink"),

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from radio.timeline import LinkTiming, check_deadline, downlink_latency, largest_latency_us, latency, smallest_latency_us
-from radio.timeline import uplink_latency as uplink
-from radio.timeline_grid import fdd_grid, tdd_grid
-from radio.timeline_harq import (
+from radio.messages.timeline import LinkTiming, check_deadline, downlink_latency, largest_latency_us, latency, smallest_latency_us
+from radio.messages.timeline import uplink_latency as uplink
+from radio.messages.timeline_grid import fdd_grid, tdd_grid
+from radio.messages.timeline_harq import (
     configured_grant_harq_process,
     first_occasions,
     pdsch_capability,

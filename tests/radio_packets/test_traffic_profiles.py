@@ -8,9 +8,9 @@ from packet_scene import CLASSES, one_stream, radio_config
 from pydantic import ValidationError
 
 from radio.config import CarrierConfig, ServiceConfig
-from radio.traffic import DOWNLINK, UPLINK, build_traffic
-from radio.traffic_profiles import PROFILES, YEAR_S, find_profile
-from radio.user_plane import faults
+from radio.messages.traffic import DOWNLINK, UPLINK, build_traffic
+from radio.messages.traffic_profiles import PROFILES, YEAR_S, find_profile
+from radio.messages.user_plane import faults
 
 
 @pytest.mark.parametrize(

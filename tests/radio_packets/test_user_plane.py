@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 from packet_scene import CLASSES, DT_US, make_plan, make_state, one_stream, radio_config
 from scipy.stats import kstest
 
-from radio import delivery_tables as tables
-from radio import nr
 from radio.config import CarrierConfig, LinkAdaptationConfig, ServiceConfig
-from radio.delivery import Cause, Delivery
-from radio.delivery_causes import uniform
-from radio.reliability import block_error_oracle
-from radio.timeline import latency
-from radio.traffic import build_traffic
-from radio.user_plane import link_timing
+from radio.messages import delivery_tables as tables
+from radio.messages import nr
+from radio.messages.delivery import Cause, Delivery
+from radio.messages.delivery_causes import uniform
+from radio.messages.reliability import block_error_oracle
+from radio.messages.timeline import latency
+from radio.messages.traffic import build_traffic
+from radio.messages.user_plane import link_timing
 
 PENALTY_DB = 2.0
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from radio.calibration import CalibrationSettings, calibrate, parameters_of
-from radio.calibration_csv import MeasurementLog
-from radio.calibration_model import ForwardModel, Parameter
-from radio.calibration_result import CalibrationResult
 from radio.config import PanelConfig, RadioConfig, TrpConfig
-from radio.geometry import Hall
+from radio.fitting.calibration import CalibrationSettings, calibrate, parameters_of
+from radio.fitting.calibration_csv import MeasurementLog
+from radio.fitting.calibration_model import ForwardModel, Parameter
+from radio.fitting.calibration_result import CalibrationResult
+from radio.propagation.geometry import Hall
 
 TRPS = (
     TrpConfig(name="west", position_m=(1.0, 10.0, 5.0), azimuth_deg=0, downtilt_deg=15),

@@ -7,7 +7,7 @@ from dataclasses import fields
 import numpy as np
 
 from radio.config import RadioConfig, TrpConfig
-from radio.geometry import Hall
+from radio.propagation.geometry import Hall
 from radio.types import SHAPE_CAPSULE, SHAPE_ELLIPSE, SHAPE_RECTANGLE, Blockers, Paths, Ues
 
 Point = tuple[float, float, float]

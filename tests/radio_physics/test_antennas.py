@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from radio.antennas import (
+from radio.config import UeConfig, UePanelConfig
+from radio.propagation.antennas import (
     SERIES_BELOW,
     array_factors,
     beam_cosines,
@@ -17,7 +18,6 @@ from radio.antennas import (
     ue_gain,
     ue_sectors,
 )
-from radio.config import UeConfig, UePanelConfig
 
 
 def direction(azimuth_deg, elevation_deg):

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from radio_scenes import WAVELENGTH_28_GHZ_M, blockers, free_points, join, line_of_sight, person, random_blockers, random_hall
 
-from radio.blockage import blockage_db, screen_loss_db
-from radio.blockage_kernels import view, view_bound
-from radio.blockage_oracle import reference_blockage
-from radio.geometry import Hall, prepare_hall
-from radio.paths import compute_paths
+from radio.bodies.blockage import blockage_db, screen_loss_db
+from radio.bodies.blockage_kernels import view, view_bound
+from radio.bodies.blockage_oracle import reference_blockage
+from radio.propagation.geometry import Hall, prepare_hall
+from radio.propagation.paths import compute_paths
 from radio.types import SHAPE_CAPSULE, SHAPE_ELLIPSE, SHAPE_RECTANGLE, Blockage, Blockers, Paths
 
 NOBODY = np.array([-1])

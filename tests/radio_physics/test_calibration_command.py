@@ -12,9 +12,9 @@ from factory.calibrate import calibrate_command, calibrate_scenario, fragment_ov
 from factory.errors import UserError
 from factory.rooms import radio_hall
 from factory.scenario import LoadedScenario, load_scenario
-from radio.calibration import CalibrationSettings, parameters_of
-from radio.calibration_csv import read_log
-from radio.calibration_model import ForwardModel
+from radio.fitting.calibration import CalibrationSettings, parameters_of
+from radio.fitting.calibration_csv import read_log
+from radio.fitting.calibration_model import ForwardModel
 
 
 def write_log(path: Path, loaded: LoadedScenario, shift_db: float, n: int = 150) -> None:

@@ -10,7 +10,7 @@ from calibration_logs import config, hall
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from radio.calibration_csv import MeasurementLog, read_log
+from radio.fitting.calibration_csv import MeasurementLog, read_log
 
 HEADER = "time_s,trp,x_m,y_m,z_m,rsrp_dbm"
 

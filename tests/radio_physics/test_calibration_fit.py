@@ -9,12 +9,12 @@ import pytest
 from calibration_logs import SETTINGS, TRPS, config, draw, fit, hall, log_of, measured, walk
 from radio_scenes import person
 
-from radio.calibration import CalibrationSettings, calibrate, parameters_of
-from radio.calibration_csv import MeasurementLog
-from radio.calibration_estimate import correlated_rows, scale_db
-from radio.calibration_model import ForwardModel, PathCoefficient, hall_materials, path_table
-from radio.calibration_words import report_text
 from radio.config import NamedCarrierConfig, RadioConfig, UeConfig
+from radio.fitting.calibration import CalibrationSettings, calibrate, parameters_of
+from radio.fitting.calibration_csv import MeasurementLog
+from radio.fitting.calibration_estimate import correlated_rows, scale_db
+from radio.fitting.calibration_model import ForwardModel, PathCoefficient, hall_materials, path_table
+from radio.fitting.calibration_words import report_text
 from radio.links import Channel
 from radio.types import Blockers, Ues
 

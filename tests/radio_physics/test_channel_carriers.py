@@ -8,8 +8,8 @@ from pydantic import ValidationError
 from radio_scenes import TRPS, assembly_hall, radio_config, random_blockers, random_ues
 
 from radio.config import CarrierConfig, NamedCarrierConfig, PathConfig, RadioConfig, RemainderConfig
-from radio.geometry import Hall
 from radio.links import Channel
+from radio.propagation.geometry import Hall
 from radio.types import LinkState, Plan
 
 LOW = NamedCarrierConfig(

@@ -8,11 +8,11 @@ import pytest
 import radio_scenes
 from radio_scenes import TRPS, assembly_hall, join, person, random_blockers, random_ues, ues_at
 
-from radio.antennas import codebook, panel_axes, panel_gain, ue_gain
 from radio.config import BlockageConfig, MaterialOverride, PathConfig, RadioConfig, RemainderConfig, TrpConfig, UeConfig
-from radio.geometry import Hall
 from radio.links import Channel
 from radio.links_kernels import _effective
+from radio.propagation.antennas import codebook, panel_axes, panel_gain, ue_gain
+from radio.propagation.geometry import Hall
 from radio.types import Blockage, LinkState, Plan, Sweep, Ues
 
 FREE = PathConfig(max_paths=1, reach_db=40.0, tones=4)  # the line of sight alone, where there is one

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from radio_scenes import assembly_hall, random_hall
 
-from radio.geometry import Hall, prepare_hall
+from radio.propagation.geometry import Hall, prepare_hall
 
 
 def test_every_box_has_five_faces_and_the_hall_six():

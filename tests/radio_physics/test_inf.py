@@ -7,9 +7,17 @@ import pytest
 from radio_scenes import TRPS, person, radio_config, random_blockers, ues_at
 
 from radio.config import InfConfig, RemainderConfig
-from radio.geometry import Hall
-from radio.inf import CLUSTERS, Clutter, clutter_of, coupling_loss_samples, los_probability, path_loss_db, standard_normal_cdf
 from radio.links import Channel
+from radio.propagation.geometry import Hall
+from radio.propagation.inf import (
+    CLUSTERS,
+    Clutter,
+    clutter_of,
+    coupling_loss_samples,
+    los_probability,
+    path_loss_db,
+    standard_normal_cdf,
+)
 from radio.types import Plan, Ues
 
 EMPTY = Hall.empty((60, 40, 8))

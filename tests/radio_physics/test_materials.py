@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from radio.materials import MATERIALS, fresnel, permittivity, slab
-from radio.paths_kernels import cos_sin_of_turns, exp_of_negative, slab_scalar
-from radio.visibility_kernels import reflection_bound
+from radio.propagation.materials import MATERIALS, fresnel, permittivity, slab
+from radio.propagation.paths_kernels import cos_sin_of_turns, exp_of_negative, slab_scalar
+from radio.propagation.visibility_kernels import reflection_bound
 
 
 def test_concrete_at_28_ghz_has_the_conductivity_of_p2040():

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from radio_scenes import assembly_hall, free_points, mixed_hall
 
-from radio import visibility
-from radio.geometry import Hall, prepare_hall
-from radio.paths import PathFinder, compute_paths
+from radio.propagation import visibility
+from radio.propagation.geometry import Hall, prepare_hall
+from radio.propagation.paths import PathFinder, compute_paths
 from radio.types import Paths
 
 TRP_M = np.array([[15, 33, 7.5], [45, 33, 7.5], [1.0, 10, 3], [59, 14, 3]])

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from radio_scenes import assembly_hall, free_points, mixed_hall
 
-from radio.geometry import Hall, prepare_hall
-from radio.paths import compute_paths
-from radio.paths_oracle import basis, reference_paths
+from radio.propagation.geometry import Hall, prepare_hall
+from radio.propagation.paths import compute_paths
+from radio.propagation.paths_oracle import basis, reference_paths
 from radio.types import Paths
 
 CARRIERS_HZ = (28e9, 3.7e9)

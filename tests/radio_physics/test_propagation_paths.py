@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from radio_scenes import assembly_hall, free_points
 
-from radio.geometry import Hall, prepare_hall
-from radio.materials import permittivity, slab
-from radio.paths import compute_paths
+from radio.propagation.geometry import Hall, prepare_hall
+from radio.propagation.materials import permittivity, slab
+from radio.propagation.paths import compute_paths
 
 LAMBDA = 299_792_458.0 / 28e9
 

@@ -7,13 +7,13 @@ import pytest
 from radio_scenes import TRPS, assembly_hall, radio_config, random_blockers, random_ues, ues_at
 from scipy.special import j0
 
-from radio.antennas import panel_axes, ue_antenna
 from radio.config import CarrierConfig, PanelConfig, PathConfig, RemainderConfig, TrpConfig, UeConfig
 from radio.fields import SpatialField
-from radio.geometry import Hall
-from radio.inf import path_loss_db
 from radio.links import Channel
-from radio.remainder import RAYS, Remainder, angle_spread_deg, delay_spread_s, ray_delays, spread_shape
+from radio.propagation.antennas import panel_axes, ue_antenna
+from radio.propagation.geometry import Hall
+from radio.propagation.inf import path_loss_db
+from radio.propagation.remainder import RAYS, Remainder, angle_spread_deg, delay_spread_s, ray_delays, spread_shape
 from radio.types import Plan, Ues
 
 WAVELENGTH_M = 299_792_458 / 28e9

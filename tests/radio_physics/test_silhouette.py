@@ -9,9 +9,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from radio_scenes import blockers, join, line_of_sight, person
 
-from radio.blockage import blockage_db
-from radio.fresnel import screen_field, silhouette_loss_db
-from radio.silhouette_oracle import leg_field, reference_field, union_integral
+from radio.bodies.blockage import blockage_db
+from radio.bodies.fresnel import screen_field, silhouette_loss_db
+from radio.bodies.silhouette_oracle import leg_field, reference_field, union_integral
 from radio.types import SHAPE_CAPSULE, SHAPE_ELLIPSE, SHAPE_RECTANGLE, Blockage, Blockers, Paths
 
 NOBODY = np.array([-1])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import fresnel
 
-from radio.fresnel import (
+from radio.bodies.fresnel import (
     FRESNEL_TABLE,
     double_knife_edge_loss_db,
     fresnel_and_phase,

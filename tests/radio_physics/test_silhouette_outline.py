@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from radio.fresnel import fresnel_edge_loss_db
-from radio.silhouette_oracle import union_integral
-from radio.silhouette_outline import EDGE_TABLE, MAX_PAIRS, outline_field
+from radio.bodies.fresnel import fresnel_edge_loss_db
+from radio.bodies.silhouette_oracle import union_integral
+from radio.bodies.silhouette_outline import EDGE_TABLE, MAX_PAIRS, outline_field
 from radio.types import SHAPE_CAPSULE, SHAPE_ELLIPSE, SHAPE_RECTANGLE
 
 

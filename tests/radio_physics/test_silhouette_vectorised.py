@@ -7,10 +7,10 @@ import pytest
 from body_scenes import random_walker, walker
 from radio_scenes import blockers, join, line_of_sight
 
-from radio import silhouette_vectorised
-from radio.blockage import blockage_db
-from radio.silhouette_oracle import leg_field
-from radio.silhouette_vectorised import FINE, TICK, Accuracy, Legs, leg_fields
+from radio.bodies import silhouette_vectorised
+from radio.bodies.blockage import blockage_db
+from radio.bodies.silhouette_oracle import leg_field
+from radio.bodies.silhouette_vectorised import FINE, TICK, Accuracy, Legs, leg_fields
 from radio.types import SHAPE_CAPSULE, SHAPE_RECTANGLE, Blockers
 
 LAMBDA = 0.299792458 / 28

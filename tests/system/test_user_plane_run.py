@@ -6,7 +6,7 @@ import numpy as np
 
 from factory.scenario import load_scenario, shipped_scenario
 from factory.twin import Twin
-from radio.slices import Slices
+from radio.messages.slices import Slices
 from robots.state import COMMUNICATION
 
 SERVICES = """  services:

@@ -17,7 +17,7 @@ from factory.splitting import levels_from, split
 from factory.splitting_twin import Effort, estimate
 from factory.tails_command import tails_command
 from factory.validate.tails_rows import GilbertSpells
-from radio.tails import share_interval
+from radio.figures.tails import share_interval
 
 SMALL = [
     "radio.compare=[]", "robots.cobots=[]", "people.panels=0", "people.count=4", "radio.paths.max_order=0",

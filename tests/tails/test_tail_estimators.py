@@ -8,9 +8,8 @@ from scipy.special import log_ndtr, ndtr
 from scipy.stats import genpareto
 from toy_processes import gaussian_margins
 
-from radio.reliability import block_error, markov_unavailability, required_sinr_db, service_down_probability
-from radio.tails import _tail_of, conditional, down_probability, estimators, peaks_over_threshold, share_interval
-from radio.tails_kernels import (
+from radio.figures.tails import _tail_of, conditional, down_probability, estimators, peaks_over_threshold, share_interval
+from radio.figures.tails_kernels import (
     BINS,
     CERTAIN,
     EDGES,
@@ -24,6 +23,7 @@ from radio.tails_kernels import (
     margin_of,
     window_margin,
 )
+from radio.messages.reliability import block_error, markov_unavailability, required_sinr_db, service_down_probability
 
 MEAN, SD, KEEP = 15.03, 3.0, 0.9
 TRUTH = float(ndtr(-MEAN / np.hypot(1.0, SD)))

@@ -8,7 +8,7 @@ import pytest
 from factory.scenario import load_scenario
 from factory.validate.tails_rows import tails_rows
 from factory.validate.tails_study import SCENARIO, _coverage, judge_service, kept
-from radio.tails_kernels import BINS
+from radio.figures.tails_kernels import BINS
 
 
 def test_rows_agree_and_tell_every_estimator():

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr
 
-from radio.tails_kernels import BINS, bin_of
+from radio.figures.tails_kernels import BINS, bin_of
 from radio.types import FloatArray, IntArray
 
 

@@ -14,10 +14,10 @@ from world_scenes import HALL_M, people, spec
 from factory.snapshot import SCREEN_PARTS, person_blockers
 from factory.world import HIT_NONE, HIT_PERSON, World
 from humans.types import PeopleState
-from radio.blockage import blockage_db
-from radio.blockage_oracle import footprint_half_extent
-from radio.geometry import Hall, prepare_hall
-from radio.paths import compute_paths
+from radio.bodies.blockage import blockage_db
+from radio.bodies.blockage_oracle import footprint_half_extent
+from radio.propagation.geometry import Hall, prepare_hall
+from radio.propagation.paths import compute_paths
 from radio.types import Blockers
 from robots.safety import segment_distance_m
 

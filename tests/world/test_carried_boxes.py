@@ -10,7 +10,7 @@ import pytest
 from factory.snapshot import LOAD_PART, BlockageModel, person_blockers, person_parts
 from factory.validate.links import direct_paths
 from factory.validate.walker import walker
-from radio.blockage import blockage_db
+from radio.bodies.blockage import blockage_db
 from radio.types import SHAPE_RECTANGLE
 
 _EMPTY_HANDED = walker(5.0, 5.0, 0.3, 0.0, 0.0)

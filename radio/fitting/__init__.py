@@ -1,0 +1,1 @@
+"""Calibration: powers, antennas and materials fitted to measured RSRP."""

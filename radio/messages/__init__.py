@@ -1,0 +1,1 @@
+"""From SINR to delivered messages: numerology, block error, traffic, timelines, slices and delivery."""

@@ -1,0 +1,1 @@
+"""Paths between antennas: hall, materials, reflections, what is visible, statistical halls and the remainder."""
