@@ -182,7 +182,7 @@ class Twin:
         if self.networks:
             if self.ether.forecast_due(now):
                 self.ether.take_forecast([(s.time_us, s.ues, s.blockers) for s in self._expected(now)])
-            known = self.ether.begin(now, dt, scene.ues)
+            known = self.ether.begin(now, dt, scene.ues, scene.blockers)
             plans = [network.decide(known) for network in self.networks]
             air = self.ether.finish(known, scene.blockers, plans)
             delivered = step_all(self.networks, air)

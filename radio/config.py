@@ -5,13 +5,14 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from radio.carrier_config import CarrierConfig as CarrierConfig
 from radio.carrier_config import NamedCarrierConfig as NamedCarrierConfig
 from radio.figures.energy_config import EnergyConfig
+from radio.policy_names import BUILT_IN, known_policy
 
-PolicyName = Literal["static", "reactive", "human_aware"]
+PolicyName = Annotated[str, AfterValidator(known_policy), Field(json_schema_extra={"examples": list(BUILT_IN)})]
 Point = tuple[float, float, float]
 
 

@@ -18,7 +18,7 @@ from radio.links import Channel
 from radio.messages.delivery import Delivered
 from radio.messages.packets import Packets
 from radio.messages.traffic import Traffic
-from radio.policies import create_policy
+from radio.policies import create_policy, policy_class
 from radio.policies.base import ServingMonitor
 from radio.policies.reports import LinkBudget, Report, SweepReports
 from radio.types import Blockage, Blockers, BoolArray, FloatArray, LinkState, LinkStates, Paths, Plan, Sweep, Ues
@@ -37,6 +37,8 @@ class Known:
     survey : the same as a report.
     report : latest sweep that the network knows, None before the first.
     forecast : predicted sweeps in order of time, None where nobody forecasts.
+    truth : the sweep of this very tick, worked out only for a policy that is shown it (`radio.policies.oracle`).
+    blockage : what bodies cost every path in this tick, where that was worked out for ``truth``.
     """
 
     time_us: int
@@ -47,6 +49,8 @@ class Known:
     survey: Report
     report: Report | None
     forecast: tuple[Report, ...] | None
+    truth: Report | None = None
+    blockage: Blockage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +91,10 @@ class Ether:
         self._forecast: tuple[Report, ...] | None = None
         self._plans: Sequence[Plan] = ()
         self._forecast_period_us = round(config.human_aware.period_ms * 1000)
-        self._forecasting = "human_aware" in config.policies
+        classes = [policy_class(name) for name in config.policies]
+        self._forecasting = any(getattr(c, "wants_forecast", False) for c in classes)
         self._futures_share = config.human_aware.futures_share
+        self._revealing = any(getattr(c, "sees_truth", False) for c in classes)
 
     @property
     def newest(self) -> Report | None:
@@ -112,8 +118,16 @@ class Ether:
             links = np.ones(len(scenes[0][1].owner) * self._channel.n_trp, np.bool_)
         self._forecast = Foresight(self._channel, self._budget, scenes, links, self._futures_share, self._heard).reports
 
-    def begin(self, time_us: int, dt_us: int, ues: Ues) -> Known:
-        """Return what the networks know as the tick that begins at ``time_us`` starts, before anybody plans."""
+    def begin(self, time_us: int, dt_us: int, ues: Ues, blockers: Blockers | None = None) -> Known:
+        """Return what the networks know as the tick that begins at ``time_us`` starts, before anybody plans.
+
+        ``blockers`` are the bodies of the tick, which an oracle is shown the effect of; nobody else learns of them here.
+
+        Raises
+        ------
+        ValueError
+            If there is an oracle and no blockers.
+        """
         paths = None
         if self._empty is None or self._survey is None or time_us % SURVEY_PERIOD_US == 0:
             paths = self._channel.paths(ues)
@@ -122,7 +136,15 @@ class Ether:
         report = self._reports.latest(time_us)
         if self._outages.any_planned and report is not None:
             self._heard = np.asarray(report.gain.any(axis=(0, 2, 3)))
-        return Known(time_us, dt_us, ues, paths, self._empty, self._survey, report, self._forecast)
+        if not self._revealing:
+            return Known(time_us, dt_us, ues, paths, self._empty, self._survey, report, self._forecast)
+        if blockers is None:
+            raise ValueError("an oracle needs the bodies of the tick: pass blockers to Ether.begin")
+        paths = paths or self._channel.paths(ues)
+        blockage = self._channel.blockage(paths, blockers, ues, None)
+        sweep = silenced_sweep(self._channel.sweep(paths, ues, blockage.loss_db, time_us), self._outages.at(time_us))
+        truth = self._budget.report(sweep)
+        return Known(time_us, dt_us, ues, paths, self._empty, self._survey, report, self._forecast, truth, blockage)
 
     def finish(self, known: Known, blockers: Blockers, plans: Sequence[Plan]) -> Air:
         """Return the air that the plans meet.
@@ -134,7 +156,7 @@ class Ether:
         self._plans = plans
         needed = None if sweeping else _legs(self._channel.n_trp, plans)
         paths = known.paths or self._channel.paths(known.ues, needed)
-        blockage = self._channel.blockage(paths, blockers, known.ues, needed)
+        blockage = known.blockage or self._channel.blockage(paths, blockers, known.ues, needed)
         off = self._outages.at(known.time_us)
         if sweeping:
             self._reports.add(silenced_sweep(self._channel.sweep(paths, known.ues, blockage.loss_db, known.time_us), off))
@@ -204,7 +226,10 @@ class Network:
 
     def decide(self, known: Known) -> Plan:
         """Plan the tick from what is known at its start."""
-        observation = self._monitor.observe(known.time_us, known.survey, known.report, self.load_dl, self.load_ul, known.forecast)
+        truth = known.truth if getattr(self._policy, "sees_truth", False) else None
+        observation = self._monitor.observe(
+            known.time_us, known.survey, known.report, self.load_dl, self.load_ul, known.forecast, truth
+        )
         self.plan = self._policy.plan(observation)
         return self.plan
 

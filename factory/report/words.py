@@ -14,7 +14,7 @@ POLICY_WORDS: dict[str, str] = {
     "reactive": "measures, and changes the beam after the signal has dropped",
     "duplicate": "sends everything twice, over the two best transmission points",
     "human_aware": "forecasts where people walk, and prepares another beam before they arrive",
-    "oracle": "knows the true future; the bound of what any policy can reach",
+    "oracle": "knows the true channel of every tick; a bound of what knowing bodies can bring",
 }
 NOUNS: dict[str, str] = {"video": "video frame"}
 RADIO_STOPS = ("communication", "radio")

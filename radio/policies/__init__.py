@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from radio.config import PolicyName, RadioConfig
+from collections.abc import Callable
+from typing import cast
+
+from radio.config import RadioConfig
 from radio.policies.base import Observation, Policy, ServingMonitor
+from radio.policies.duplicate import DuplicatePolicy
 from radio.policies.human_aware import HumanAwarePolicy
+from radio.policies.oracle import OraclePolicy
 from radio.policies.reactive import ReactivePolicy
 from radio.policies.reports import LinkBudget, Report, SweepReports
 from radio.policies.static import StaticPolicy
+from radio.policy_names import known_policy, registered
 
 __all__ = [
     "LinkBudget",
@@ -17,25 +23,49 @@ __all__ = [
     "ServingMonitor",
     "SweepReports",
     "create_policy",
+    "policy_class",
 ]
 
-_POLICIES: dict[str, type[StaticPolicy | ReactivePolicy]] = {p.name: p for p in (StaticPolicy, ReactivePolicy, HumanAwarePolicy)}
+_POLICIES: dict[str, Callable[[RadioConfig, int], Policy]] = {
+    p.name: p for p in (StaticPolicy, ReactivePolicy, DuplicatePolicy, HumanAwarePolicy, OraclePolicy)
+}
 
 
-def create_policy(name: PolicyName | str, config: RadioConfig, n_ue: int) -> Policy:
+def policy_class(name: str) -> Callable[[RadioConfig, int], Policy]:
+    """Return what makes a policy: a class of this room, or what a package registered in the group ``factory_twin.policies``.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name, listing the known ones, and for a registered one that cannot be loaded.
+    """
+    if known_policy(name) in _POLICIES:
+        return _POLICIES[name]
+    point = registered()[name]
+    try:
+        made = point.load()
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"policy {name!r} is registered as {point.value}, which cannot be loaded: {error}") from error
+    if not callable(made):
+        raise ValueError(f"policy {name!r} is registered as {point.value}, which is no class")
+    return cast(Callable[[RadioConfig, int], Policy], made)
+
+
+def create_policy(name: str, config: RadioConfig, n_ue: int) -> Policy:
     """Return a fresh policy by name.
 
     Parameters
     ----------
-    name : ``static``, ``reactive`` or ``human_aware``.
+    name : ``static``, ``reactive``, ``duplicate``, ``human_aware``, ``oracle``, or that of a registered one.
     config : the radio section.
     n_ue : number of UEs U.
 
     Raises
     ------
     ValueError
-        For an unknown name, listing the known ones.
+        For an unknown name, listing the known ones; for a registered one that cannot be loaded or breaks the contract.
     """
-    if name not in _POLICIES:
-        raise ValueError(f"policy {name!r} is unknown; known: {', '.join(_POLICIES)}")
-    return _POLICIES[name](config, n_ue)
+    policy = policy_class(name)(config, n_ue)
+    if not isinstance(policy, Policy) or policy.name != name:
+        raise ValueError(f"policy {name!r} has to have a method plan and name = {name!r}; see radio.policies.base.Policy")
+    return policy

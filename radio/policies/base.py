@@ -1,7 +1,8 @@
 """The policies' contract: what a network can observe, and the plan it answers with.
 
 A policy sees reports of finished beam sweeps, the serving legs as measured at reference signals, the survey of the empty hall,
-the load of each TRP, and forecasts that someone offers it. It never sees the true state of the coming tick.
+the load of each TRP, and forecasts that someone offers it. It never sees the true state of the coming tick; the oracle does, as
+a bound.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ class Observation:
     load_dl, load_ul : (T,) share of symbols spent in the last tick.
     forecast : predicted sweeps in order of time, None where nobody forecasts. Of a link that their ``source`` has not covered
         nothing is known yet: a policy asks for the links that it looks at.
+    truth : the true sweep of the tick that is planned. None for all policies but those with ``sees_truth``, which no network
+        could be.
     """
 
     time_us: int
@@ -46,6 +49,7 @@ class Observation:
     load_dl: FloatArray
     load_ul: FloatArray
     forecast: tuple[Report, ...] | None
+    truth: Report | None = None
 
 
 @runtime_checkable
@@ -54,6 +58,9 @@ class Policy(Protocol):
 
     ``plan`` is called once per tick in order of time and must not change the observation. Nobody writes into a plan that was
     given, so a policy may answer with the very same plan while nothing changed.
+
+    A class may say ``wants_forecast = True``: without a policy that does, nobody forecasts. ``sees_truth = True`` asks for
+    ``Observation.truth``; it is for bounds, since no network could have it.
     """
 
     name: str
@@ -99,10 +106,11 @@ class ServingMonitor:
         load_dl: FloatArray,
         load_ul: FloatArray,
         forecast: tuple[Report, ...] | None = None,
+        truth: Report | None = None,
     ) -> Observation:
         """Put an observation together for the tick that begins at ``time_us``."""
         return Observation(
-            time_us, survey, report, self.time_us, self.occasions, self.dl_db, self.ul_db, load_dl, load_ul, forecast
+            time_us, survey, report, self.time_us, self.occasions, self.dl_db, self.ul_db, load_dl, load_ul, forecast, truth
         )
 
 

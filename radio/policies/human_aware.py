@@ -40,6 +40,7 @@ class HumanAwarePolicy(ReactivePolicy):
     """
 
     name = "human_aware"
+    wants_forecast = True
 
     def __init__(self, config: RadioConfig, n_ue: int) -> None:
         super().__init__(config, n_ue)

@@ -107,7 +107,8 @@ def best_of_links(gain: FloatArray, budget: FloatArray, index: IntArray) -> tupl
 
 
 @njit(cache=True, fastmath=False)
-def _best_sector(gain: FloatArray, budget: FloatArray, u: int, t: int, b: int) -> int:
+def sector_of(gain: FloatArray, budget: FloatArray, u: int, t: int, b: int) -> int:
+    """Return the best sector of a beam; the lowest index wins a tie."""
     best, best_db = 0, in_db(gain[u, t, b, 0], budget[OFFSET_DL, t], budget[STEP, t])
     for s in range(1, gain.shape[3]):
         value_db = in_db(gain[u, t, b, s], budget[OFFSET_DL, t], budget[STEP, t])
@@ -117,7 +118,7 @@ def _best_sector(gain: FloatArray, budget: FloatArray, u: int, t: int, b: int) -
 
 
 @njit(cache=True, fastmath=False)
-def _beam_db(gain: FloatArray, budget: FloatArray, u: int, t: int, b: int) -> float:
+def beam_db(gain: FloatArray, budget: FloatArray, u: int, t: int, b: int) -> float:
     """Return the SNR of a beam on its best sector [dB]."""
     best = gain[u, t, b, 0]
     for s in range(1, gain.shape[3]):
@@ -204,7 +205,7 @@ def _follow_report(
     t, b = legs[TRP, u], legs[BEAM, u]
     settled = legs[FREE, u] <= now_us and legs[RECOVERING, u] == 0
     if settled:
-        legs[SECTOR, u] = _best_sector(gain, budget, u, t, b)
+        legs[SECTOR, u] = sector_of(gain, budget, u, t, b)
     own_db = best_db[u, t]
     legs[SWITCH, u] = -1
     if settled:
@@ -366,7 +367,7 @@ def at_risk(
         t, b = legs[TRP, u], legs[BEAM, u]
         floor_db = in_db(floor[u, t, b], budget[OFFSET_DL, t], 0.0)
         dl_db, ul_db = capped(floor_db, evm), capped(floor_db + budget[UL_OVER_DL, t], evm)
-        reported_db = _beam_db(report_gain, report_budget, u, t, b)
+        reported_db = beam_db(report_gain, report_budget, u, t, b)
         reported_dl_db = capped(reported_db, evm)
         reported_ul_db = capped(reported_db + report_budget[UL_OVER_DL, t], evm)
         # what interference now takes from the measured SINR, it will take from the forecast
@@ -424,7 +425,7 @@ def judge_risk(
                     legs[SECOND_TRP, u], legs[SECOND_BEAM, u] = t, own_beam
                 legs[SECOND_FROM, u] = now_us + timers[TCI]
         if legs[SECOND_TRP, u] >= 0:
-            legs[SECOND_SECTOR, u] = _best_sector(nearest_gain, budget, u, legs[SECOND_TRP, u], legs[SECOND_BEAM, u])
+            legs[SECOND_SECTOR, u] = sector_of(nearest_gain, budget, u, legs[SECOND_TRP, u], legs[SECOND_BEAM, u])
         else:
             legs[SECOND_SECTOR, u] = -1
 
@@ -456,8 +457,8 @@ def lower_gain(gain_db: FloatArray, legs: IntArray, gain: FloatArray, budget: Fl
     """Lower ``gain_db`` (U,), in place, to what a forecast says that the second leg gains over the first, best sectors each."""
     for u in range(legs.shape[1]):
         if legs[SECOND_TRP, u] >= 0:
-            second_db = _beam_db(gain, budget, u, legs[SECOND_TRP, u], legs[SECOND_BEAM, u])
-            gain_db[u] = min(gain_db[u], second_db - _beam_db(gain, budget, u, legs[TRP, u], legs[BEAM, u]))
+            second_db = beam_db(gain, budget, u, legs[SECOND_TRP, u], legs[SECOND_BEAM, u])
+            gain_db[u] = min(gain_db[u], second_db - beam_db(gain, budget, u, legs[TRP, u], legs[BEAM, u]))
 
 
 @njit(cache=True, fastmath=False)

@@ -44,7 +44,8 @@ def drive(name, config, snr_at, ticks, survey=None, forecast_at=None):
     for k in range(ticks):
         now = k * DT_US
         forecast = None if forecast_at is None else forecast_at(now, budget)
-        observation = monitor.observe(now, surveyed, reports.latest(now), load, load, forecast)
+        truth = budget.report(sweep_of(config, snr_at(now), now)) if getattr(policy, "sees_truth", False) else None
+        observation = monitor.observe(now, surveyed, reports.latest(now), load, load, forecast, truth)
         plan = policy.plan(observation)
         plans.append(plan)
         snr = snr_at(now)

@@ -12,7 +12,7 @@ from radio.config import BeamManagementConfig, HumanAwareConfig
 from radio.policies import LinkBudget, Observation, Policy, ServingMonitor, SweepReports, create_policy
 from radio.policies.base import capped_db, recovery_tail_us
 
-NAMES = ("static", "reactive", "human_aware")
+NAMES = ("static", "reactive", "duplicate", "human_aware", "oracle")
 EVM_CEILING_DB = -20 * np.log10(0.035)
 
 
@@ -84,8 +84,9 @@ def test_observation_is_left_alone_and_plans_share_nothing(name):
     for k in range(30):
         now = k * DT_US
         report = budget.report(sweep_of(config, snr_at(now), now - now % 20_000), 1.0)
-        observation = monitor.observe(now, survey, report, load, load, ahead(now, budget))
-        arrays = [survey.gain, report.gain, monitor.dl_db, monitor.ul_db]
+        truth = budget.report(sweep_of(config, snr_at(now), now))
+        observation = monitor.observe(now, survey, report, load, load, ahead(now, budget), truth)
+        arrays = [survey.gain, report.gain, truth.gain, monitor.dl_db, monitor.ul_db]
         before = [a.copy() for a in arrays]
         plans.append(policy.plan(observation))
         for a, b in zip(arrays, before, strict=True):
@@ -102,12 +103,14 @@ def test_observation_is_left_alone_and_plans_share_nothing(name):
     np.testing.assert_array_equal(plans[-1].trp, kept)
     assert plans[-1].sinr_dl_db.min() > -99
     now = 30 * DT_US
-    final = policy.plan(monitor.observe(now, survey, None, load, load, None))
+    final = policy.plan(monitor.observe(now, survey, None, load, load, None, survey))
     assert np.all(final.trp[:, 0] >= 0)
 
 
 def test_unknown_policy_is_refused():
-    with pytest.raises(ValueError, match=r"^policy 'clairvoyant' is unknown; known: static, reactive, human_aware"):
+    with pytest.raises(
+        ValueError, match=r"^policy 'clairvoyant' is unknown; known: static, reactive, duplicate, human_aware, oracle"
+    ):
         create_policy("clairvoyant", radio_config(), 3)
 
 
@@ -123,7 +126,9 @@ def test_a_plan_takes_well_below_a_tick(name):
     for k in range(400):
         now = k * DT_US
         forecast = tuple(report_of(snr - 10, now - now % 50_000 + h) for h in (100_000, 250_000, 500_000))
-        observation = Observation(now, reports[0], reports[(k // 2) % 5], now - DT_US, 1, legs, legs, load, load, forecast)
+        observation = Observation(
+            now, reports[0], reports[(k // 2) % 5], now - DT_US, 1, legs, legs, load, load, forecast, reports[k % 5]
+        )
         begin = time.perf_counter()
         policy.plan(observation)
         spans.append(time.perf_counter() - begin)
