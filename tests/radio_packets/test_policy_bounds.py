@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from importlib.metadata import EntryPoint
+from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -158,3 +162,20 @@ def test_registered_policies_that_do_not_work_are_named(lazy) -> None:
     lazy[:] = [EntryPoint("oracle", "test_policy_bounds:Lazy", policy_names.GROUP)]
     with pytest.raises(ValueError, match="has the name of a built-in policy"):
         create_policy("oracle", config, 3)
+
+
+def test_the_worked_example_of_the_docs_keeps_the_contract(lazy, monkeypatch) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "policies.md").read_text(encoding="utf-8")
+    module = ModuleType("my_package")
+    exec(re.search(r"```python\n(.*?)```", page, re.DOTALL)[1], module.__dict__)
+    monkeypatch.setitem(sys.modules, "my_package", module)
+    name, value = re.search(r'```toml.*?\n(\w+) = "(.*?)"\n```', page, re.DOTALL).groups()
+    policy_names.registered.cache_clear()
+    lazy[:] = [EntryPoint(name, value, policy_names.GROUP)]
+    config = radio_config(2)
+    for mine, theirs in zip(
+        drive("stubborn", config, lambda t: world([20, 5]), 40),
+        drive("reactive", config, lambda t: world([20, 5]), 40),
+        strict=True,
+    ):
+        np.testing.assert_allclose(mine.sinr_dl_db, theirs.sinr_dl_db - 3.0)
