@@ -91,7 +91,7 @@ def loop_rows() -> Iterator[Row]:
             yield Row(TABLE, name, float(both[:, 0].mean()), float(both[:, 1].mean()), unit, half, source, known=known)
         more, low, high = interval(np.array([_more_queue_s(pair) for pair in pairs(found, case)]))
         name = f"{case}: queueing of AGVs beyond the ideal shift's share ({low:.0f} to {high:.0f})"
-        yield Row(TABLE, name, more, math.nan, "s", math.nan, f"{n} pairs of {found['minutes']:g} min")
+        yield Row(TABLE, name, more, math.nan, "s", 1.0, f"{n} pairs of {found['minutes']:g} min", "reported")
 
 
 def _more_queue_s(pair: tuple[Json, Json]) -> float:

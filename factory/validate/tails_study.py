@@ -1,4 +1,6 @@
-"""Whether the estimators of rare outages can be believed: beside plain counting, in a hall small enough to count in.
+"""Whether the estimators of rare outages can be believed where geometry decides: beside plain counting, in a small hall.
+
+A message is lost for certain or not at all here; ``tails_walkway`` is the study of a hall where fades leave something to luck.
 
 ``python -m factory.validate.tails_study count --key 1 --seconds 4000 --out FOLDER`` simulates the hall of ``tails_hall.yaml`` and
 keeps what every 10 s came to; keys are independent runs of the same hall. ``... split --key 1 --out FOLDER`` estimates a

@@ -18,8 +18,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import ndtr
-from scipy.stats import chi2
+from scipy.special import ndtr, ndtri
+from scipy.stats import chi2, t
 
 from radio.figures.tails_kernels import BINS, CERTAIN, EDGES, LONGEST_WINDOW, RING, RING_LAST, WIDEST
 from radio.messages.reliability import SMALLEST_RATE
@@ -105,7 +105,8 @@ def share_interval(weight: FloatArray, messages: FloatArray, unmet: float = 1.0)
     Returns
     -------
     value, low, high. The interval is the gamma interval of a sum of Poisson counts with unequal weights (Fay and Feuer,
-    Statistics in Medicine 16, 1997), which keeps its coverage where few units carry the sum; its variance is the units' own.
+    Statistics in Medicine 16, 1997), which keeps its coverage where few units carry the sum; its variance is the units' own,
+    widened as Student's t is beside the normal distribution, since few units know their variance badly.
     """
     n, heaviest = float(messages.sum()), float(weight.max(initial=0.0))
     value = float(weight.sum()) / n
@@ -114,7 +115,7 @@ def share_interval(weight: FloatArray, messages: FloatArray, unmet: float = 1.0)
         return value, 0.0, min(1.0, none_met)
     unit, weight = heaviest, weight / heaviest
     y, heaviest = float(weight.sum()), 1.0
-    variance = _variance(weight, messages)
+    variance = _variance(weight, messages) * float(t.ppf(1.0 - _TAIL, max(len(weight) - 1, 1)) / ndtri(1.0 - _TAIL)) ** 2
     if y * y < FEWEST_UNITS * variance:
         heaviest = max(heaviest, unmet / unit)
     if variance <= 1e-24 * y * y:

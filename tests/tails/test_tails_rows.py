@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from factory.scenario import load_scenario
-from factory.validate.tails_rows import tails_rows
+from factory.validate.tails_rows import NOTES, tails_rows
 from factory.validate.tails_study import SCENARIO, _coverage, judge_service, kept
 from radio.figures.tails_kernels import BINS
 
@@ -15,8 +15,9 @@ def test_rows_agree_and_tell_every_estimator():
     rows = list(tails_rows())
     assert all(row.ok for row in rows)
     cases = " ".join(row.case for row in rows)
-    for words in ("conditional expectation", "peaks over threshold", "splitting", "status", "maps"):
+    for words in ("conditional expectation", "peaks over threshold", "splitting", "status", "maps", "beat"):
         assert words in cases
+    assert {row.table for row in rows} == set(NOTES)
 
 
 def test_kept_study_is_of_the_hall_that_is_shipped():
