@@ -20,7 +20,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-ScenarioArgument = Annotated[str, typer.Argument(help="small, default, medium, hand-wave, day-shift, or a scenario file (YAML).")]
+ScenarioArgument = Annotated[str, typer.Argument(help="small, default, medium, hand-wave, day-shift, ci, or a file (YAML).")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override, e.g. people.count=30.")]
 
 
@@ -187,6 +187,91 @@ def tails(
     extra = [*(overrides or []), *([] if seed is None else [f"seed={seed}"])]
     effort = Effort(replicas, seconds, warm_up, factor, (), pilot)
     raise typer.Exit(tails_command(scenario, extra, service, effort, levels, out, Console()))
+
+
+@app.command()
+def whatif(
+    scenario: ScenarioArgument,
+    variants: Annotated[
+        Path | None, typer.Argument(metavar="[VARIANTS]", help="File of variants (YAML); may be absent with --set.")
+    ] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=V1,V2", help="An axis of a grid, e.g. people.count=16,24,32.")
+    ] = None,
+    fixes: Annotated[
+        list[str] | None, typer.Option("--fix", metavar="KEY=VALUE", help="Override for all variants, the base included.")
+    ] = None,
+    seeds: Annotated[str, typer.Option(help="Number of seeds, or a list of them: 3,5,8.")] = "8",
+    minutes: Annotated[float | None, typer.Option(help="Simulated minutes of a point; the scenario's own when absent.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Worker processes; the cores of this machine when absent.")] = None,
+    cluster: Annotated[str | None, typer.Option(metavar="tcp://HOST:PORT", help="Scheduler of a dask cluster instead.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the study; the same command goes on with one that is there.")
+    ] = None,
+    stop_early: Annotated[
+        str | None, typer.Option(metavar="KPI[:MARGIN]", help="Stop when the answer is certain, e.g. production.orders:0.5.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Run more than 1,000 points.")] = False,
+) -> None:
+    """Run variants of a scenario over common seeds: named ones from a file, or a grid of --set."""
+    from factory.study.whatif_command import Asked, whatif_command
+
+    asked = Asked(
+        scenario, variants, tuple(overrides or ()), tuple(fixes or ()), seeds, minutes, workers, cluster, out, stop_early, yes
+    )
+    raise typer.Exit(whatif_command(asked, Console(), Console(stderr=True)))
+
+
+@app.command()
+def compare(
+    folders: Annotated[list[Path], typer.Argument(metavar="STUDY | RUN RUN...", help="A what-if study, or two or more runs.")],
+    kpi: Annotated[str | None, typer.Option(help="Figure that the answer rests on, e.g. production.orders.")] = None,
+    policy: Annotated[str | None, typer.Option(help="Whose services; the acting policy when absent.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for compare.html, .csv, .parquet; of a study the study itself when absent.")
+    ] = None,
+) -> None:
+    """Compare the variants of a study, or single runs: which one pays, by how much, how sure, and why."""
+    from factory.study.compare_command import compare_command
+
+    raise typer.Exit(compare_command(folders, kpi, policy, out, Console()))
+
+
+@app.command()
+def check(
+    scenario: ScenarioArgument,
+    baseline: Annotated[Path, typer.Option(metavar="FILE.json", help="Baseline to compare with, or to write with --update.")],
+    seeds: Annotated[
+        str | None, typer.Option(help="Number of seeds, list (3,5,8) or range (101-124); the baseline's own when absent.")
+    ] = None,
+    overrides: SetOption = None,
+    update: Annotated[bool, typer.Option("--update", help="Write the baseline instead of comparing; needs --reason.")] = False,
+    reason: Annotated[str | None, typer.Option(help="Why the baseline is written; kept in it.")] = None,
+    junit: Annotated[Path | None, typer.Option(metavar="FILE.xml", help="Write JUnit XML.")] = None,
+    markdown: Annotated[Path | None, typer.Option(metavar="FILE.md", help="Write a summary in Markdown.")] = None,
+    github: Annotated[bool, typer.Option("--github", help="Print annotations for GitHub Actions.")] = False,
+    workers: Annotated[int | None, typer.Option(min=1, help="Worker processes; the cores of this machine when absent.")] = None,
+    across_versions: Annotated[
+        bool, typer.Option("--across-versions", help="Take a baseline of another version of factory-twin.")
+    ] = False,
+) -> None:
+    """Compare a scenario's reliability with a baseline; exit code 1 where it is worse, 2 for wrong input."""
+    from factory.study.check_command import CheckOptions, check_command
+
+    options = CheckOptions(tuple(overrides or ()), seeds, workers, across_versions)
+    raise typer.Exit(check_command(scenario, baseline, options, update, reason, junit, markdown, github, Console()))
+
+
+@app.command()
+def optimise(
+    search: Annotated[Path, typer.Argument(metavar="SEARCH.yaml", help="What may vary, objectives, constraints, trials.")],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of the search; the same command goes on with one.")],
+    workers: Annotated[int | None, typer.Option(min=1, help="Worker processes; the cores of this machine when absent.")] = None,
+) -> None:
+    """Search for places, tilts, powers or the number of TRPs; needs Optuna, the extra 'optimise'."""
+    from factory.study.optimise_command import optimise_command
+
+    raise typer.Exit(optimise_command(search, out, workers, Console()))
 
 
 @app.command()

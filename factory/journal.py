@@ -16,6 +16,7 @@ from radio.messages.delivery import CAUSES
 from radio.types import Plan
 from robots.state import MODES
 
+Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 _NO_LINK = -200.0
@@ -89,9 +90,11 @@ class Journal:
         self._last_plan: Plan | None = None
         self._what_if = WhatIf(twin)
         self._in_contact: set[tuple[int, str, int]] = set()
+        self._position_m: Floats = np.zeros((len(twin.devices), 3))
 
     def add(self, tick: Tick) -> None:
         """Record one tick."""
+        self._position_m = tick.scene.ues.position_m
         if tick.people.pseudonym != self._pseudonyms:
             self._rename(tick)
         self._losses(tick)
@@ -106,7 +109,11 @@ class Journal:
         self._what_if.end_tick()
 
     def close(self) -> None:
-        """Write the stops, those that last to the end included; the recorder has its own ``close``."""
+        """Write the stops, those that last to the end included, and what was down since the last recorded instant.
+
+        The recorder has its own ``close``, which comes after this.
+        """
+        self.recorder.add_down(self._position_m, self._twin.tracker.take()[0])
         self._stops.close(self._twin.stops.unfinished(self._twin.time_us))
 
     def _trp_events(self, tick: Tick) -> None:

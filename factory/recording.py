@@ -238,6 +238,16 @@ class Recorder:
         if down_s is not None:
             spend_time(position_m, down_s, self._nx, self._ny, self._grids["outage_s"])
 
+    def add_down(self, position_m: Floats, down_s: Floats) -> None:
+        """Add time with a service down after the last recorded instant, so that the map holds all of it.
+
+        Parameters
+        ----------
+        position_m : (D, 3) antenna positions [m].
+        down_s : (D,) time since the last instant in which a service of the device was down [s].
+        """
+        spend_time(position_m, down_s, self._nx, self._ny, self._grids["outage_s"])
+
     def add_people(self, time_us: int, position_m: Floats, present: npt.NDArray[np.bool_]) -> None:
         """Add one recording period of presence to the density grid, and the tracks where the scenario keeps them.
 

@@ -37,6 +37,7 @@ SHIPPED = {
     "assembly-hall": "assembly-hall.yaml",
     "medium": "medium.yaml",
     "hand-wave": "hand-wave.yaml",
+    "ci": "ci.yaml",
 }
 SCHEMA_FILE = "scenario.schema.json"
 
@@ -174,7 +175,7 @@ def parse_key(key: str) -> Loc:
 
 
 def shipped_scenario(name: str) -> Path:
-    """Path of a scenario that comes with the package: small, default, medium, hand-wave, day-shift."""
+    """Path of a scenario that comes with the package: small, default, medium, hand-wave, day-shift, ci."""
     return Path(str(resources.files("factory.scenarios") / SHIPPED[name]))
 
 
@@ -183,7 +184,7 @@ def load_scenario(name_or_path: str, overrides: Sequence[str] = ()) -> LoadedSce
 
     Parameters
     ----------
-    name_or_path : ``small``, ``default``, ``medium``, ``hand-wave``, ``day-shift`` or the path of a YAML file.
+    name_or_path : ``small``, ``default``, ``medium``, ``hand-wave``, ``day-shift``, ``ci`` or the path of a YAML file.
     overrides : texts ``key=value``, applied in order; values are YAML.
 
     Raises
@@ -192,22 +193,49 @@ def load_scenario(name_or_path: str, overrides: Sequence[str] = ()) -> LoadedSce
         With every fault that validation finds.
     """
     path = shipped_scenario(name_or_path) if name_or_path in SHIPPED else Path(name_or_path)
-    text = _read(path)
-    root = _parse(text, str(path))
+    return load_text(_read(path), path, overrides)
+
+
+def load_text(text: str, path: Path, overrides: Sequence[str] = ()) -> LoadedScenario:
+    """Override and validate a scenario whose text is at hand.
+
+    Parameters
+    ----------
+    text : the scenario file's text.
+    path : where it came from, for messages and for relative paths in it.
+    overrides : texts ``key=value``, applied in order; values are YAML.
+
+    Raises
+    ------
+    ScenarioError
+        With every fault that validation finds.
+    """
+    root = parse_text(text, str(path))
     places: dict[Loc, str] = {}
     for override in overrides:
-        _apply(root, override, places)
+        apply_override(root, override, places)
     locator = Locator(str(path), root, places)
+    scenario = validated(root, locator)
+    text += "".join(f"\n# --set {o}" for o in overrides)
+    return LoadedScenario(scenario, text, path, locator)
+
+
+def validated(root: dict[str, Any], locator: Locator) -> Scenario:
+    """Validate a scenario's mapping, by the rooms and across them.
+
+    Raises
+    ------
+    ScenarioError
+        With every fault that validation finds.
+    """
     try:
-        scenario = Scenario.model_validate(_plain(root))
+        scenario = Scenario.model_validate(plain(root))
     except ValidationError as error:
         raise ScenarioError(_problems(error, locator)) from None
-    text += "".join(f"\n# --set {o}" for o in overrides)
-    loaded = LoadedScenario(scenario, text, path, locator)
     found = [locator.problem(parse_key(k), m) for k, m in faults(scenario.hall, scenario.robots, scenario.people, scenario.radio)]
     if found:
         raise ScenarioError(found)
-    return loaded
+    return scenario
 
 
 def _read(path: Path) -> str:
@@ -222,7 +250,8 @@ def _read(path: Path) -> str:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
 
 
-def _parse(text: str, source: str) -> CommentedMap:
+def parse_text(text: str, source: str) -> CommentedMap:
+    """Parse a scenario's YAML; a fault in it ends as a ScenarioError with its place."""
     yaml = YAML(typ="rt")
     yaml.version = (1, 2)
     try:
@@ -241,7 +270,14 @@ def _parse(text: str, source: str) -> CommentedMap:
     return root
 
 
-def _apply(root: CommentedMap, override: str, places: dict[Loc, str]) -> None:
+def apply_override(root: dict[str, Any], override: str, places: dict[Loc, str]) -> None:
+    """Apply one text ``key=value`` to a scenario's mapping, and note in ``places`` which key it gave.
+
+    Raises
+    ------
+    UserError
+        Where it is not of that form, or names an entry of a list that is not there.
+    """
     key, sign, value_text = override.partition("=")
     if not sign:
         raise UserError(f"--set {override}: write key=value, for example --set people.count=30")
@@ -275,11 +311,12 @@ def _apply(root: CommentedMap, override: str, places: dict[Loc, str]) -> None:
     places[loc] = override
 
 
-def _plain(node: Any) -> Any:
+def plain(node: Any) -> Any:
+    """Return parsed YAML as dicts, lists and Python's own numbers and strings."""
     if isinstance(node, dict):
-        return {str(k): _plain(v) for k, v in node.items()}
+        return {str(k): plain(v) for k, v in node.items()}
     if isinstance(node, list):
-        return [_plain(v) for v in node]
+        return [plain(v) for v in node]
     if isinstance(node, bool) or node is None:
         return node
     for kind in (int, float, str):

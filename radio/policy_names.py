@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
@@ -37,5 +38,8 @@ def known_policy(name: str) -> str:
     """
     others = registered()
     if name not in BUILT_IN and name not in others:
-        raise ValueError(f"policy {name!r} is unknown; known: {', '.join((*BUILT_IN, *others))}")
+        known = (*BUILT_IN, *others)
+        near = get_close_matches(name, known, 1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise ValueError(f"policy {name!r} is unknown; {hint}known: {', '.join(known)}")
     return name
