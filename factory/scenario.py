@@ -250,12 +250,12 @@ def _read(path: Path) -> str:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
 
 
-def parse_text(text: str, source: str) -> CommentedMap:
-    """Parse a scenario's YAML; a fault in it ends as a ScenarioError with its place."""
+def yaml_root(text: str, source: str) -> object:
+    """Parse YAML with the places of all keys; a fault in it ends as a ScenarioError with its place."""
     yaml = YAML(typ="rt")
     yaml.version = (1, 2)
     try:
-        root = yaml.load(text)
+        return yaml.load(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
@@ -263,6 +263,11 @@ def parse_text(text: str, source: str) -> CommentedMap:
         raise ScenarioError([Problem(source, line, column, "", f"not valid YAML: {what}")]) from None
     except YAMLError as error:
         raise ScenarioError([Problem(source, 1, 1, "", f"not valid YAML: {str(error).splitlines()[0]}")]) from None
+
+
+def parse_text(text: str, source: str) -> CommentedMap:
+    """Parse a scenario's YAML; a fault in it ends as a ScenarioError with its place."""
+    root = yaml_root(text, source)
     if not isinstance(root, CommentedMap):
         raise ScenarioError(
             [Problem(source, 1, 1, "", "a scenario is a mapping of keys (name, hall, robots, people, radio, ...)")]

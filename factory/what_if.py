@@ -195,7 +195,7 @@ class WhatIf:
         assert tick.air is not None
         out: Floats = np.full(len(ue), np.nan)
         coming = [f for f in tick.air.known.forecast or () if f.time_us >= tick.time_us]
-        if not coming or self._twin.networks[k].policy != "human_aware":
+        if not coming or not self._twin.networks[k].forecasting:
             return out
         nearest = min(coming, key=lambda f: f.time_us)
         best = nearest.best()

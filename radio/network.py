@@ -188,7 +188,7 @@ class Network:
 
     Attributes
     ----------
-    policy, channel : name of the policy, and the channel.
+    policy, channel : name of the policy, and the channel. forecasting : whether the policy looks at forecasts.
     kpi : what was delivered so far.
     plan : of the last tick; None before the first.
     load_dl, load_ul : (T,) share of symbols spent in the last tick; written at every tick.
@@ -214,6 +214,8 @@ class Network:
         self.channel = channel
         self._states: tuple[LinkStates, int] | None = None
         self._policy = create_policy(policy, config, n_ue)
+        self.forecasting: bool = getattr(self._policy, "wants_forecast", False)
+        self._sees_truth: bool = getattr(self._policy, "sees_truth", False)
         self._monitor = ServingMonitor(config, n_ue)
 
     @property
@@ -226,7 +228,7 @@ class Network:
 
     def decide(self, known: Known) -> Plan:
         """Plan the tick from what is known at its start."""
-        truth = known.truth if getattr(self._policy, "sees_truth", False) else None
+        truth = known.truth if self._sees_truth else None
         observation = self._monitor.observe(
             known.time_us, known.survey, known.report, self.load_dl, self.load_ul, known.forecast, truth
         )

@@ -15,12 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from factory.errors import Problem, ScenarioError, UserError
-from factory.scenario import Locator, Scenario, apply_override, load_scenario, parse_text, plain
+from factory.scenario import Locator, Scenario, apply_override, load_scenario, parse_text, plain, yaml_root
 from factory.study.changes import ChangeError, Draft, Json, known_changes, overrides_between, parse_change, plain_copy, unknown
 from factory.study.study_folder import BASE, StudyVariant
 
@@ -219,17 +217,7 @@ class VariantsFile:
         except (OSError, UnicodeDecodeError) as error:
             why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
             raise UserError(f"{path}: cannot be read as a file of variants: {why}") from None
-        yaml = YAML(typ="rt")
-        yaml.version = (1, 2)
-        try:
-            root = yaml.load(text)
-        except MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-            what = (error.problem or "not YAML").strip().splitlines()[0]
-            raise ScenarioError([Problem(str(path), line, column, "", f"not valid YAML: {what}")]) from None
-        except YAMLError as error:
-            raise ScenarioError([Problem(str(path), 1, 1, "", f"not valid YAML: {str(error).splitlines()[0]}")]) from None
+        root = yaml_root(text, str(path))
         if not isinstance(root, CommentedMap) or not set(root) & {"variants", "grid"}:
             raise ScenarioError([Problem(str(path), 1, 1, "", "a file of variants is a mapping with variants: or grid:")])
         file = cls(path, root, [])
