@@ -11,6 +11,7 @@ import errno
 import logging
 import os
 import queue
+import signal
 import socket
 import threading
 import time
@@ -158,6 +159,15 @@ class Workers:
         self.close()
 
     def _start(self) -> None:
+        # A terminal sends Ctrl-C to the workers too, and one that is just starting would answer with a traceback. The cluster's
+        # thread and all that it ever starts inherit the mask; who ends workers is close().
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            self._start_local()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def _start_local(self) -> None:
         self._cluster = LocalCluster(  # type: ignore[no-untyped-call]
             n_workers=self._number,
             threads_per_worker=1,
