@@ -227,6 +227,9 @@ def compare(
     folders: Annotated[list[Path], typer.Argument(metavar="STUDY | RUN RUN...", help="A what-if study, or two or more runs.")],
     kpi: Annotated[str | None, typer.Option(help="Figure that the answer rests on, e.g. production.orders.")] = None,
     policy: Annotated[str | None, typer.Option(help="Whose services; the acting policy when absent.")] = None,
+    against: Annotated[
+        str | None, typer.Option(metavar="VARIANT", help="Compare with this variant of a study, not with its scenario unchanged.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for compare.html, .csv, .parquet; of a study the study itself when absent.")
     ] = None,
@@ -234,7 +237,7 @@ def compare(
     """Compare the variants of a study, or single runs: which one pays, by how much, how sure, and why."""
     from factory.study.compare_command import compare_command
 
-    raise typer.Exit(compare_command(folders, kpi, policy, out, Console()))
+    raise typer.Exit(compare_command(folders, kpi, policy, out, Console(), against))
 
 
 @app.command()

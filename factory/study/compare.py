@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
@@ -165,20 +166,34 @@ class Comparison:
         return fewest_pairs(max(self.families[:2]))
 
 
-def load_study(path: Path, policy: str | None = None) -> Material:
+def load_study(path: Path, policy: str | None = None, against: str | None = None) -> Material:
     """Read a what-if study.
+
+    Parameters
+    ----------
+    path : the study's folder.
+    policy : whose services and resources; the acting policy of each run when absent.
+    against : the variant that the others are compared with; the scenario without changes when absent.
 
     Raises
     ------
     StudyFolderError, CompareError
-        Where the folder is no study, or no seed has a run of the base and of another variant.
+        Where the folder is no study, has no variant ``against``, or no seed has a run of the base and of another variant.
     """
     study = StudyFolder.open(path)
     notes = []
-    base = study.variants[0]
+    base = study.variants[0] if against is None else against
+    if base not in study.variants:
+        near = get_close_matches(base, study.variants, 1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise CompareError(f"--against {base}: {path} has no such variant; {hint}known: {', '.join(study.variants)}")
+    if base != study.variants[0]:
+        notes.append(f"all are compared with variant {base}, not with {study.variants[0]}")
     with_base = [s for s in study.seeds if study.done(base, s)]
     kept = [base]
-    for name in study.variants[1:]:
+    for name in study.variants:
+        if name == base:
+            continue
         if any(study.done(name, s) for s in with_base):
             kept.append(name)
         else:

@@ -11,7 +11,9 @@ from factory.study.compare import CompareError, Material, compare, load_runs, lo
 from factory.study.compare_table import text, write_tables
 
 
-def compare_command(paths: Sequence[Path], kpi: str | None, policy: str | None, out: Path | None, console: Console) -> int:
+def compare_command(
+    paths: Sequence[Path], kpi: str | None, policy: str | None, out: Path | None, console: Console, against: str | None = None
+) -> int:
     """Compare runs or the variants of a study, write compare.html, compare.csv and compare.parquet, and print the answer.
 
     Parameters
@@ -21,6 +23,7 @@ def compare_command(paths: Sequence[Path], kpi: str | None, policy: str | None, 
     policy : whose services and resources; the acting policy of each run when absent.
     out : folder for the files; the study folder itself, and ``compare`` for runs, when absent.
     console : where the table goes.
+    against : the variant of a study that the others are compared with; its scenario without changes when absent.
 
     Returns
     -------
@@ -31,7 +34,7 @@ def compare_command(paths: Sequence[Path], kpi: str | None, policy: str | None, 
     UserError
         For folders that cannot be compared; nothing is written then.
     """
-    material = load(paths, policy)
+    material = load(paths, policy, against)
     result = compare(material, kpi)
     if out is None:
         out = paths[0] if material.paired else Path("compare")
@@ -50,8 +53,10 @@ def compare_command(paths: Sequence[Path], kpi: str | None, policy: str | None, 
     return 0
 
 
-def load(paths: Sequence[Path], policy: str | None) -> Material:
+def load(paths: Sequence[Path], policy: str | None, against: str | None = None) -> Material:
     """Read what the paths name: a study where there is one alone that holds study.json, single runs otherwise."""
     if len(paths) == 1 and not (paths[0] / "run.json").is_file():
-        return load_study(paths[0], policy)
+        return load_study(paths[0], policy, against)
+    if against is not None:
+        raise CompareError(f"--against {against}: names a variant of a study; of runs the first is the one compared with")
     return load_runs(paths, policy)

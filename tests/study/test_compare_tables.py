@@ -184,6 +184,18 @@ def test_seeds_that_lack_a_variant_are_left_out_and_told(tmp_path: Path) -> None
     assert "3 of 4 seeds" in material.notes[1]
 
 
+def test_any_variant_can_be_the_one_compared_with(study_path: Path) -> None:
+    forth, back = compare(load_study(study_path)), compare(load_study(study_path, against="half"))
+    assert [v.name for v in back.material.variants] == ["half", "base", "tenth", "more"]
+    assert "compared with variant half" in back.material.notes[0]
+    there = {r.measure.key: r for r in forth.rows if r.variant == "half"}
+    again = {r.measure.key: r for r in back.rows if r.variant == "base"}
+    assert there
+    assert all(again[k].difference.value == pytest.approx(-r.difference.value) for k, r in there.items() if not r.measure.risk)
+    with pytest.raises(UserError, match="no such variant; did you mean half"):
+        load_study(study_path, against="halv")
+
+
 def test_a_study_without_a_complete_seed_is_refused(tmp_path: Path) -> None:
     make_study(tmp_path / "s", {"base": 1.0, "b": 0.1}, (1, 2), skip=[("base", 1), ("b", 2)])
     with pytest.raises(UserError, match="no seed has a run of every variant yet"):
