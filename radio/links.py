@@ -25,7 +25,6 @@ from radio.links_kernels import shadow_kernel, states_kernel, sweep_kernel
 from radio.propagation.antennas import factors_kernel, panel_axes, ue_antenna
 from radio.propagation.geometry import Hall, PreparedHall, prepare_hall
 from radio.propagation.inf import StatisticalInf
-from radio.propagation.materials import VACUUM_PERMITTIVITY_F_PER_M
 from radio.propagation.paths import NO_PATHS, PathFinder
 from radio.propagation.remainder import Remainder, rician_k_field
 from radio.types import (
@@ -446,33 +445,8 @@ def _squared(field: ComplexArray) -> FloatArray:
 
 def _prepare(config: RadioConfig, hall: Hall) -> PreparedHall:
     """Facets at the carriers in use, with the constants of ``config.materials`` where it names a facet's material."""
-    frequency_hz = [c.frequency_hz for c in config.used_carriers]
-    own = {m.name: m for m in config.materials}
-    if not own:
-        return prepare_hall(hall, frequency_hz)
-
-    # A material of one's own need not be one of P.2040's: any of those stands in for it until its constants are put in.
-    def known(name: str) -> str:
-        return "wood" if name in own else name
-
-    prepared = prepare_hall(
-        dataclasses.replace(
-            hall,
-            wall_material=known(hall.wall_material),
-            floor_material=known(hall.floor_material),
-            ceiling_material=known(hall.ceiling_material),
-            box_material=tuple(known(name) for name in hall.box_material),
-        ),
-        frequency_hz,
-    )
-    hall_own = (*(hall.wall_material,) * 4, hall.floor_material, hall.ceiling_material)
-    permittivity = prepared.permittivity.copy()
-    for facet, box in enumerate(prepared.facet_box):
-        material = own.get(hall_own[facet] if box < 0 else hall.box_material[box])
-        if material is not None:
-            loss = material.conductivity_s_per_m / (2.0 * np.pi * prepared.frequency_hz * VACUUM_PERMITTIVITY_F_PER_M)
-            permittivity[:, facet] = material.relative_permittivity - 1j * loss
-    return dataclasses.replace(prepared, permittivity=permittivity)
+    own = {m.name: (m.relative_permittivity, m.conductivity_s_per_m) for m in config.materials}
+    return prepare_hall(hall, [c.frequency_hz for c in config.used_carriers], own)
 
 
 def _only(hall: Hall, k: int) -> Hall:

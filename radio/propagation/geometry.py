@@ -5,12 +5,12 @@ Coordinates are the hall frame: x along the length 0..L, y along the width 0..W,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from radio.propagation.materials import permittivity
+from radio.propagation.materials import VACUUM_PERMITTIVITY_F_PER_M, permittivity
 from radio.types import SPEED_OF_LIGHT_MPS, BoolArray, ComplexArray, FloatArray, IntArray
 
 __all__ = ["SPEED_OF_LIGHT_MPS", "Hall", "PreparedHall", "prepare_hall"]
@@ -218,13 +218,16 @@ def _box_faces(hall: Hall) -> list[_Row]:
     return rows + bottoms
 
 
-def prepare_hall(hall: Hall, frequency_hz: float | Sequence[float]) -> PreparedHall:
+def prepare_hall(
+    hall: Hall, frequency_hz: float | Sequence[float], measured: Mapping[str, tuple[float, float]] | None = None
+) -> PreparedHall:
     """Turn a hall into facets with their permittivity at each carrier.
 
     Parameters
     ----------
     hall : the hall.
     frequency_hz : carrier frequency, or the frequencies of several carriers [Hz].
+    measured : relative permittivity and conductivity [S/m] of materials by name, at every carrier; P.2040 for the others.
 
     Raises
     ------
@@ -238,6 +241,9 @@ def prepare_hall(hall: Hall, frequency_hz: float | Sequence[float]) -> PreparedH
     rows = own + faces
 
     def materials(name: str, what: str) -> list[complex]:
+        if measured is not None and name in measured:
+            relative, conductivity = measured[name]
+            return [complex(relative, -conductivity / (2.0 * np.pi * f * VACUUM_PERMITTIVITY_F_PER_M)) for f in frequency]
         try:
             return [permittivity(name, float(f)) for f in frequency]
         except ValueError as error:

@@ -8,12 +8,13 @@ import pytest
 import radio_scenes
 from radio_scenes import TRPS, assembly_hall, join, person, random_blockers, random_ues, ues_at
 
+from radio.carrier_config import CarrierConfig
 from radio.config import BlockageConfig, MaterialOverride, PathConfig, RadioConfig, RemainderConfig, TrpConfig, UeConfig
 from radio.links import Channel
 from radio.links_kernels import _effective
 from radio.propagation.antennas import codebook, panel_axes, panel_gain, ue_gain
 from radio.propagation.geometry import Hall
-from radio.types import Blockage, LinkState, Plan, Sweep, Ues
+from radio.types import SPEED_OF_LIGHT_MPS, Blockage, LinkState, Plan, Sweep, Ues
 
 FREE = PathConfig(max_paths=1, reach_db=40.0, tones=4)  # the line of sight alone, where there is one
 
@@ -325,6 +326,20 @@ def test_own_materials_replace_the_recommendations():
     assert len(Channel(radio_config(trps=(trp,), materials=(panel,)), unknown).paths(ues).order) > 1
     with pytest.raises(ValueError, match="'sandwich panel' is unknown"):
         Channel(radio_config(trps=(trp,)), unknown)
+
+
+def test_measured_constants_reach_above_the_recommendations_frequencies():
+    ues = ues_at((12.0, 11.0, 1.0))
+    hall = dataclasses.replace(Hall.empty((20, 20, 6)), ceiling_material="concrete")
+    trp = TrpConfig(name="only", position_m=(5.0, 10.0, 3.0))
+    carrier = CarrierConfig(frequency_hz=140e9, bandwidth_hz=2e9, subcarrier_spacing_hz=120000, resource_blocks=264)
+    with pytest.raises(ValueError, match="concrete"):
+        Channel(radio_config(trps=(trp,), carrier=carrier), hall)
+    measured = MaterialOverride(name="concrete", relative_permittivity=5.24, conductivity_s_per_m=2.2)
+    paths = Channel(radio_config(trps=(trp,), carrier=carrier, materials=(measured,)), hall).paths(ues)
+    direct = np.abs(paths.amplitude[paths.order == 0])
+    np.testing.assert_allclose(direct, SPEED_OF_LIGHT_MPS / 140e9 / (4 * np.pi * paths.length_m[paths.order == 0]), rtol=1e-9)
+    assert 0 < np.abs(paths.amplitude[paths.order == 1]).max() < direct[0]
 
 
 def test_effective_sinr_equals_the_mean_of_information():
