@@ -20,6 +20,7 @@ import numpy as np
 
 from radio.bodies.blockage import blockage_db
 from radio.config import RadioConfig
+from radio.figures.beam_search import wide_fields
 from radio.legs import LegTable
 from radio.links_kernels import shadow_kernel, states_kernel, sweep_kernel
 from radio.propagation.antennas import factors_kernel, panel_axes, ue_antenna
@@ -228,6 +229,16 @@ class Channel:
         gain = sweep_kernel(
             paths.offset, paths.n_trp, power, azimuth, elevation, sector, diffuse, self._rows, self._columns, self.n_beams,
             self._every(paths) if needed is None else needed,
+        )  # fmt: skip
+        return Sweep(time_us, gain)
+
+    def wide_sweep(self, paths: Paths, ues: Ues, loss_db: FloatArray | None, time_us: int) -> Sweep:
+        """Power gain of wide beams (U, T, B / 4, S): parameters as ``sweep``; see ``radio.figures.beam_search.wide_fields``."""
+        azimuth, elevation, sector = self._factors(paths, ues)
+        power = _squared(paths.amplitude) * (1.0 if loss_db is None else np.exp(loss_db * (-0.1 * math.log(10.0))))
+        gain = sweep_kernel(
+            paths.offset, paths.n_trp, power, wide_fields(azimuth), wide_fields(elevation), sector,
+            self._diffuse(paths, ues)[0], self._rows // 2, self._columns // 2, self.n_beams // 4, self._every(paths),
         )  # fmt: skip
         return Sweep(time_us, gain)
 
