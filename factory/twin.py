@@ -129,7 +129,7 @@ class Twin:
         with blaming(self.loaded, "radio"):
             self.channel = Channel(radio, radio_hall(self.scenario.hall), seed=channel_seed(seed))
             self.traffic = build_traffic(radio, classes, generator(seed, "traffic"))
-            self.ether = Ether(radio, self.channel)
+            self.ether = Ether(radio, self.channel, generator(seed, "sensing"))
             policies = radio.policies if radio.enabled else ()
             self.networks = create_networks(radio, self.channel, self.traffic, policies, len(classes), draw_seed(seed))
             self.accounts = tuple(ResourceAccount(radio, self.traffic.service_name, radio.energy) for _ in self.networks)

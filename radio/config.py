@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInf
 from radio.carrier_config import CarrierConfig as CarrierConfig
 from radio.carrier_config import NamedCarrierConfig as NamedCarrierConfig
 from radio.figures.energy_config import EnergyConfig
+from radio.policy_config import CentreOutageConfig, DecentralisedConfig, OuterLoopConfig, SignallingConfig
 from radio.policy_names import BUILT_IN, known_policy
 
 PolicyName = Annotated[str, AfterValidator(known_policy), Field(json_schema_extra={"examples": list(BUILT_IN)})]
@@ -230,6 +231,7 @@ class LinkAdaptationConfig(_Model):
         description="How receptions of one transport block are combined: chase adds their SNRs; incremental_redundancy sends new "
         "coded bits until the circular buffer is through.",
     )
+    outer_loop: OuterLoopConfig = Field(OuterLoopConfig(), description="A margin that follows the messages.")
 
 
 class HumanAwareConfig(_Model):
@@ -375,6 +377,9 @@ class RadioConfig(_Model):
         default_factory=LinkAdaptationConfig, description="How the MCS follows the channel."
     )
     human_aware: HumanAwareConfig = Field(default_factory=HumanAwareConfig, description="The forecast-driven policy.")
+    decentralised: DecentralisedConfig = Field(default_factory=DecentralisedConfig, description="Devices that choose themselves.")
+    signalling: SignallingConfig = Field(default_factory=SignallingConfig, description="What choosing beams costs in bits.")
+    centre_outages: tuple[CentreOutageConfig, ...] = Field((), description="Spans in which nobody plans for all devices.")
     services: Annotated[tuple[ServiceConfig, ...], Field(min_length=1)] = Field(
         default_factory=_default_services, description="Services that the devices use."
     )

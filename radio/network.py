@@ -19,8 +19,11 @@ from radio.messages.delivery import Delivered
 from radio.messages.packets import Packets
 from radio.messages.traffic import Traffic
 from radio.policies import create_policy, policy_class
-from radio.policies.base import ServingMonitor
+from radio.policies.base import Observation, ServingMonitor
+from radio.policies.outer_loop import HarqFeedback
 from radio.policies.reports import LinkBudget, Report, SweepReports
+from radio.policies.sensing import Sensed, Sensing
+from radio.policies.silent_centre import CentreSpans, LeftAlone
 from radio.types import Blockage, Blockers, BoolArray, FloatArray, LinkState, LinkStates, Paths, Plan, Sweep, Ues
 
 
@@ -39,6 +42,8 @@ class Known:
     forecast : predicted sweeps in order of time, None where nobody forecasts.
     truth : the sweep of this very tick, worked out only for a policy that is shown it (`radio.policies.oracle`).
     blockage : what bodies cost every path in this tick, where that was worked out for ``truth``.
+    sensed : what devices sense and hear by themselves, None where no policy asks for it.
+    measured : latest sweep as the devices measured it, which the network need not know yet; None before the first.
     """
 
     time_us: int
@@ -51,6 +56,8 @@ class Known:
     forecast: tuple[Report, ...] | None
     truth: Report | None = None
     blockage: Blockage | None = None
+    sensed: Sensed | None = None
+    measured: Report | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +85,10 @@ class Ether:
     ----------
     config : the radio section.
     channel : channel of the hall.
+    rng : generator of what devices' sensors get wrong; needed where a policy has ``wants_sensing``.
     """
 
-    def __init__(self, config: RadioConfig, channel: Channel) -> None:
+    def __init__(self, config: RadioConfig, channel: Channel, rng: np.random.Generator | None = None) -> None:
         self._channel = channel
         self._budget = LinkBudget(config)
         self._reports = SweepReports(config)
@@ -95,6 +103,11 @@ class Ether:
         self._forecasting = any(getattr(c, "wants_forecast", False) for c in classes)
         self._futures_share = config.human_aware.futures_share
         self._revealing = any(getattr(c, "sees_truth", False) for c in classes)
+        self._sensing: Sensing | None = None
+        if any(getattr(c, "wants_sensing", False) for c in classes):
+            if rng is None:
+                raise ValueError("a policy whose devices sense by themselves needs a generator: pass rng to Ether")
+            self._sensing = Sensing(config, rng)
 
     @property
     def newest(self) -> Report | None:
@@ -136,15 +149,20 @@ class Ether:
         report = self._reports.latest(time_us)
         if self._outages.any_planned and report is not None:
             self._heard = np.asarray(report.gain.any(axis=(0, 2, 3)))
+        sensed = None if self._sensing is None else self._sensing.now()
         if not self._revealing:
-            return Known(time_us, dt_us, ues, paths, self._empty, self._survey, report, self._forecast)
+            return Known(
+                time_us, dt_us, ues, paths, self._empty, self._survey, report, self._forecast, None, None, sensed, self.newest
+            )  # fmt: skip
         if blockers is None:
             raise ValueError("an oracle needs the bodies of the tick: pass blockers to Ether.begin")
         paths = paths or self._channel.paths(ues)
         blockage = self._channel.blockage(paths, blockers, ues, None)
         sweep = silenced_sweep(self._channel.sweep(paths, ues, blockage.loss_db, time_us), self._outages.at(time_us))
         truth = self._budget.report(sweep)
-        return Known(time_us, dt_us, ues, paths, self._empty, self._survey, report, self._forecast, truth, blockage)
+        return Known(
+            time_us, dt_us, ues, paths, self._empty, self._survey, report, self._forecast, truth, blockage, sensed, self.newest
+        )  # fmt: skip
 
     def finish(self, known: Known, blockers: Blockers, plans: Sequence[Plan]) -> Air:
         """Return the air that the plans meet.
@@ -159,7 +177,12 @@ class Ether:
         blockage = known.blockage or self._channel.blockage(paths, blockers, known.ues, needed)
         off = self._outages.at(known.time_us)
         if sweeping:
-            self._reports.add(silenced_sweep(self._channel.sweep(paths, known.ues, blockage.loss_db, known.time_us), off))
+            sweep = silenced_sweep(self._channel.sweep(paths, known.ues, blockage.loss_db, known.time_us), off)
+            self._reports.add(sweep)
+            if self._sensing is not None:
+                self._sensing.measure(sweep)
+        if self._sensing is not None:
+            self._sensing.look(known.time_us, known.dt_us, known.ues, blockers)
         return Air(known, paths, blockage, off)
 
 
@@ -217,6 +240,12 @@ class Network:
         self.forecasting: bool = getattr(self._policy, "wants_forecast", False)
         self._sees_truth: bool = getattr(self._policy, "sees_truth", False)
         self._monitor = ServingMonitor(config, n_ue)
+        self._senses: bool = getattr(self._policy, "wants_sensing", False)
+        self._feedback = HarqFeedback(config, traffic, n_ue) if getattr(self._policy, "wants_feedback", False) else None
+        self._config, self._n_ue = config, n_ue
+        self._spans = CentreSpans(config)
+        self._silenced = self._spans.any_planned and getattr(self._policy, "central", True)
+        self._alone: LeftAlone | None = None
 
     @property
     def state(self) -> LinkState | None:
@@ -229,11 +258,27 @@ class Network:
     def decide(self, known: Known) -> Plan:
         """Plan the tick from what is known at its start."""
         truth = known.truth if self._sees_truth else None
+        feedback = None if self._feedback is None else self._feedback.latest(known.time_us)
         observation = self._monitor.observe(
-            known.time_us, known.survey, known.report, self.load_dl, self.load_ul, known.forecast, truth
-        )
-        self.plan = self._policy.plan(observation)
+            known.time_us, known.survey, known.report, self.load_dl, self.load_ul, known.forecast, truth,
+            feedback, known.sensed if self._senses else None,
+        )  # fmt: skip
+        alone = self._plan_alone(known, observation) if self._silenced else None
+        self.plan = self._policy.plan(observation) if alone is None else alone
         return self.plan
+
+    def _plan_alone(self, known: Known, observation: Observation) -> Plan | None:
+        """Plan of a tick in which the centre is silent; None while it speaks. A centre that comes back begins anew."""
+        wait_ms = self._spans.at(known.time_us)
+        if wait_ms is None:
+            if self._alone is not None:
+                self._alone, self._policy = None, create_policy(self.policy, self._config, self._n_ue)
+            return None
+        if self._alone is None:
+            if self.plan is None:
+                return None  # devices attach first
+            self._alone = LeftAlone(self._config, self.plan, known.time_us, wait_ms)
+        return self._alone.plan_alone(observation, known.measured or known.survey)
 
     def step(self, air: Air) -> Delivered:
         """Deliver the tick's messages over the channel as it is, under the plan decided on."""
@@ -243,6 +288,11 @@ class Network:
         """Measure the legs of the plan, whose state, the k-th, is known by now."""
         self._states = states, k
         self._monitor.measure(known.time_us, known.dt_us, states.levels[k, 0], states.levels[k, 1])
+
+    def learn(self, time_us: int, dt_us: int, delivered: Delivered) -> None:
+        """Put the HARQ-ACKs of a tick on their way, where the policy listens to them."""
+        if self._feedback is not None:
+            self._feedback.add(time_us, dt_us, delivered)
 
 
 def create_networks(
@@ -293,6 +343,8 @@ def step_all(networks: Sequence[Network], air: Air) -> tuple[Delivered, ...]:
         for k, network in enumerate(networks):
             one_by_one += network.packets.deliver(now_us, dt_us, (network.row,), plans[k : k + 1], states[k : k + 1])
         delivered = tuple(one_by_one)
+    for network, messages in zip(networks, delivered, strict=True):
+        network.learn(now_us, dt_us, messages)
     if off is not None:
         for network, messages in zip(networks, delivered, strict=True):
             name_cause(messages, off, network.kpi.tables, network.packets.traffic.service)

@@ -134,6 +134,8 @@ class Plan:
     usable : (U, 2) False while that leg cannot carry data (recovery or handover interruption, TCI not yet active).
     repetitions : (U,) mini-slot repetitions per message on each leg (1, 2, 4, 8).
     sinr_dl_db, sinr_ul_db : (U,) SINR that link adaptation reckons with, margin already taken off [dB].
+    margin_db : (2, U) the margin that was taken off, downlink and uplink, which video does without [dB]; None where it is
+        ``link_adaptation.margin_db`` for all.
     """
 
     trp: IntArray
@@ -143,6 +145,7 @@ class Plan:
     repetitions: IntArray
     sinr_dl_db: FloatArray
     sinr_ul_db: FloatArray
+    margin_db: FloatArray | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ from rich.console import Console
 from rich.table import Table
 
 from factory.validate import immerse, motion
+from factory.validate.beam_figures import write_beams
+from factory.validate.beam_measurements import beam_rows
 from factory.validate.cobot_soak import cobot_rows
 from factory.validate.energy_rows import energy_rows
 from factory.validate.fatigue_rows import endurance_rows, lifting_rows
@@ -46,7 +48,7 @@ def all_rows() -> tuple[Row, ...]:
     radio = (antenna_rows, budget_rows, knife_edge_rows, double_edge_rows, body_rows, brute_force_rows, blockage_rows)
     measured = (immerse_rows, extraction_rows)
     services = (block_error_rows, survival_rows, tails_rows, energy_rows, loop_rows, people_rows, safety_rows)
-    bodies = (endurance_rows, lifting_rows, motion_rows, forecast_rows, fleet_rows, cobot_rows)
+    bodies = (endurance_rows, lifting_rows, motion_rows, forecast_rows, fleet_rows, cobot_rows, beam_rows)
     before = tuple(row for part in radio for row in part())
     after = (*measured, inf_rows, *services, *bodies)
     return (*before, *sionna_rows(live=False), *(row for part in after for row in part()))
@@ -64,6 +66,7 @@ def write_figures(folder: Path) -> None:
     write_motion(folder)
     write_forecast(folder)
     write_fleet(folder)
+    write_beams(folder)
 
 
 def run(json_path: Path | None, docs_path: Path | None, console: Console | None = None) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from factory.validate import forecast_figures, immerse_figures, motion, motion_figures
+from factory.validate import beam_figures, beam_measurements, forecast_figures, immerse_figures, motion, motion_figures
 from factory.validate.fleet_rows import FIGURE as FLEET_ROUTING
 from factory.validate.forecast_rows import NOTES as FORECASTS
 from factory.validate.loop_rows import NOTE as LOOP
@@ -13,6 +13,7 @@ from factory.validate.tails_rows import NOTES as TAILS
 
 _OWN: Mapping[str, str] = {
     LOOP_TABLE: LOOP,
+    beam_measurements.TABLE: beam_measurements.NOTE,
     "Cobots among people for a shift": """\
 The whole twin with Bullet's arms and the radio off (`python -m factory.validate.cobot_soak`), by seeds. The separation is the
 smallest distance between the capsules of any person and of the arm; the required one follows from the speed that the arm has at
@@ -91,6 +92,7 @@ FIGURES: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("Distributions of depth and time below -5 dB", immerse_figures.DISTRIBUTIONS),
         ("Reported runs and mean shadows", immerse_figures.SHAPES),
     ),
+    beam_measurements.TABLE: (("Loss that one selection in ten, and one in a hundred, exceeds", beam_figures.FIGURE),),
     "Routing that weighs the radio": (("Minutes of work lost against nines of the control service", FLEET_ROUTING),),
     "Motion of people: distance of distributions": (
         ("Cumulated shares of speed, its changes, turns and stays", motion_figures.DISTRIBUTIONS),

@@ -197,6 +197,7 @@ class Delivery:
     Attributes
     ----------
     load : (n, 2, T) share of each TRP's symbols spent in the last tick, by direction.
+    margin_db : margin that a plan has taken off where it names none [dB].
 
     Notes
     -----
@@ -222,7 +223,7 @@ class Delivery:
         self._numbers: FloatArray = np.zeros(kernel.NUMBERS)
         self._numbers[kernel.BLOCK_BITS] = _BLOCK_BITS
         self._numbers[kernel.PENALTY] = self._penalty_db
-        self._numbers[kernel.VIDEO_MARGIN] = adaptation.margin_db
+        self.margin_db = self._numbers[kernel.VIDEO_MARGIN] = adaptation.margin_db
         self._numbers[kernel.SCHEME] = kernel.SCHEMES.index(adaptation.redundancy)
         self._numbers[kernel.REDUNDANCY_GROWS] = adaptation.soft_combining == "incremental_redundancy"
         self._numbers[kernel.SCHEDULER] = kernel.SCHEDULERS.index(config.scheduler)
@@ -348,7 +349,8 @@ class Delivery:
             self._seed, self._numbers, self._grid_i, self._grid_f, self._symbols, self._required_db, self._video_required_db,
             nr.SPECTRAL_EFFICIENCY, self._circular, self._available, self._shares,
         )  # fmt: skip
-        sinr_db = np.array([plan.sinr_dl_db, plan.sinr_ul_db])
+        taken_db = np.full((2, len(plan.trp)), self.margin_db) if plan.margin_db is None else plan.margin_db
+        sinr_db = np.array([plan.sinr_dl_db, plan.sinr_ul_db, *taken_db])
         orders = kernel.Orders(np.array([plan.trp, plan.beam]), plan.usable, plan.repetitions, sinr_db)
         books = kernel.Books(self._used, self._shared, self._spent[0], self._by_service[0], self._by_slice[0])
         self._n_queue[0], finished = delivery_kernel.run_tick(

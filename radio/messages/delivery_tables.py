@@ -108,7 +108,7 @@ class Fixed(NamedTuple):
 
 
 class Orders(NamedTuple):
-    """A plan: TRP and beam (2, U, 2), usable (U, 2), repetitions (U,), and SINR (2, U) [dB]; see `radio.types.Plan`."""
+    """A plan: TRP and beam (2, U, 2), usable (U, 2), repetitions (U,), SINR and the margin in it (4, U) [dB]; see `Plan`."""
 
     legs: IntArray
     usable: BoolArray

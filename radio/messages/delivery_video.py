@@ -72,7 +72,7 @@ def send_video(
     need, limit = total + 1, total
     bits_per_symbol, residual = 0.0, 1.0
     if leg_usable:
-        mcs = pick_mcs(required_db, reckoned + numbers[tables.VIDEO_MARGIN])
+        mcs = pick_mcs(required_db, reckoned + sinr_db[2 + d, u])
         bits_per_symbol, residual = video_rate(true_db, mcs, efficiency, elements, block_bits, penalty_db)
         if bits_per_symbol * total >= qf[i, tables.LEFT]:
             need = math.ceil(qf[i, tables.LEFT] / bits_per_symbol)

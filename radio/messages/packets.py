@@ -51,7 +51,7 @@ class Packets:
         self._legs: IntArray = np.zeros((n, 2, n_ue, 2), dtype=np.int64)
         self._usable: BoolArray = np.zeros((n, n_ue, 2), dtype=np.bool_)
         self._repetitions: IntArray = np.zeros((n, n_ue), dtype=np.int64)
-        self._plan_db: FloatArray = np.zeros((n, 2, n_ue))
+        self._plan_db: FloatArray = np.zeros((n, 4, n_ue))  # SINR by direction, and the margin in it
         self._finished: IntArray = np.zeros(n, dtype=np.int64)
         self._rows: dict[tuple[int, ...], IntArray] = {}
         self._dt_us = 0
@@ -78,6 +78,7 @@ class Packets:
                 legs, plan_db = self._legs[p], self._plan_db[p]
                 legs[0], legs[1], plan_db[0], plan_db[1] = plan.trp, plan.beam, plan.sinr_dl_db, plan.sinr_ul_db
                 self._usable[p], self._repetitions[p] = plan.usable, plan.repetitions
+                plan_db[2:] = self._delivery.margin_db if plan.margin_db is None else plan.margin_db
         rows = self._rows.get(policies)
         if rows is None:
             rows = self._rows[policies] = np.array(policies, dtype=np.int64)

@@ -29,7 +29,7 @@ def run_all(
     Parameters
     ----------
     rows : (K,) rows of the tables, which have a leading axis of P policies, and of their plans: ``legs`` (P, 2, U, 2),
-        ``usable`` (P, U, 2), ``repetitions`` (P, U), ``plan_db`` (P, 2, U).
+        ``usable`` (P, U, 2), ``repetitions`` (P, U), ``plan_db`` (P, 4, U).
     levels, whom : (K, ...) states of the legs, see `radio.types.LinkStates`.
     finished : (P,) written, messages that each policy finished.
     """

@@ -7,6 +7,7 @@ from typing import cast
 
 from radio.config import RadioConfig
 from radio.policies.base import Observation, Policy, ServingMonitor
+from radio.policies.decentralised import DecentralisedPolicy
 from radio.policies.duplicate import DuplicatePolicy
 from radio.policies.human_aware import HumanAwarePolicy
 from radio.policies.oracle import OraclePolicy
@@ -27,7 +28,7 @@ __all__ = [
 ]
 
 _POLICIES: dict[str, Callable[[RadioConfig, int], Policy]] = {
-    p.name: p for p in (StaticPolicy, ReactivePolicy, DuplicatePolicy, HumanAwarePolicy, OraclePolicy)
+    p.name: p for p in (StaticPolicy, ReactivePolicy, DuplicatePolicy, HumanAwarePolicy, OraclePolicy, DecentralisedPolicy)
 }
 
 
@@ -56,7 +57,7 @@ def create_policy(name: str, config: RadioConfig, n_ue: int) -> Policy:
 
     Parameters
     ----------
-    name : ``static``, ``reactive``, ``duplicate``, ``human_aware``, ``oracle``, or that of a registered one.
+    name : ``static``, ``reactive``, ``duplicate``, ``human_aware``, ``oracle``, ``decentralised``, or that of a registered one.
     config : the radio section.
     n_ue : number of UEs U.
 

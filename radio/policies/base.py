@@ -8,7 +8,7 @@ a bound.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -16,6 +16,10 @@ from radio.config import RadioConfig
 from radio.messages import nr
 from radio.policies.reports import Report
 from radio.types import FloatArray, Plan
+
+if TYPE_CHECKING:  # what these are made from imports this module
+    from radio.policies.outer_loop import LinkFeedback
+    from radio.policies.sensing import Sensed
 
 MIN_BFD_INTERVAL_MS = 2.0  # TS 38.213 clause 6: indications no more often than max(BFD-RS period, 2 ms)
 
@@ -37,6 +41,8 @@ class Observation:
         nothing is known yet: a policy asks for the links that it looks at.
     truth : the true sweep of the tick that is planned. None for all policies but those with ``sees_truth``, which no network
         could be.
+    feedback : what became of messages, as far as it is known by now; None for policies without ``wants_feedback``.
+    sensed : what every device senses and hears by itself; None for policies without ``wants_sensing``.
     """
 
     time_us: int
@@ -50,6 +56,8 @@ class Observation:
     load_ul: FloatArray
     forecast: tuple[Report, ...] | None
     truth: Report | None = None
+    feedback: LinkFeedback | None = None
+    sensed: Sensed | None = None
 
 
 @runtime_checkable
@@ -60,7 +68,9 @@ class Policy(Protocol):
     given, so a policy may answer with the very same plan while nothing changed.
 
     A class may say ``wants_forecast = True``: without a policy that does, nobody forecasts. ``sees_truth = True`` asks for
-    ``Observation.truth``; it is for bounds, since no network could have it.
+    ``Observation.truth``; it is for bounds, since no network could have it. ``wants_feedback = True`` asks for
+    ``Observation.feedback``, ``wants_sensing = True`` for ``Observation.sensed``. ``central = False`` says that nobody plans for
+    all devices, so that a silent centre (``radio.centre_outages``) changes nothing.
     """
 
     name: str
@@ -107,11 +117,14 @@ class ServingMonitor:
         load_ul: FloatArray,
         forecast: tuple[Report, ...] | None = None,
         truth: Report | None = None,
+        feedback: LinkFeedback | None = None,
+        sensed: Sensed | None = None,
     ) -> Observation:
         """Put an observation together for the tick that begins at ``time_us``."""
         return Observation(
-            time_us, survey, report, self.time_us, self.occasions, self.dl_db, self.ul_db, load_dl, load_ul, forecast, truth
-        )
+            time_us, survey, report, self.time_us, self.occasions, self.dl_db, self.ul_db, load_dl, load_ul, forecast, truth,
+            feedback, sensed,
+        )  # fmt: skip
 
 
 def evm_ceiling(config: RadioConfig) -> float:

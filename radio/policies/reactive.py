@@ -7,6 +7,7 @@ import numpy as np
 from radio.config import RadioConfig
 from radio.policies import kernels
 from radio.policies.base import Observation, evm_ceiling, recovery_tail_us
+from radio.policies.outer_loop import OuterLoop
 from radio.policies.reports import Best, Report
 from radio.types import FloatArray, IntArray, Plan
 
@@ -22,6 +23,10 @@ class ReactivePolicy:
     config : the radio section.
     n_ue : number of UEs U.
 
+    Attributes
+    ----------
+    outer_loop : margins that follow the messages, None where they are fixed.
+
     Notes
     -----
     - The UE first attaches to the best pair of the survey.
@@ -33,7 +38,7 @@ class ReactivePolicy:
       PRACH occasion, 4 slots, the PDCCH and 28 symbols of the serving carrier have passed; then the best pair of the latest
       report serves.
     - Link adaptation: last measured SINR of the leg, or its reported SNR under the EVM ceiling while it was not yet measured,
-      less ``margin_db``.
+      less ``margin_db``, or less the margin of ``link_adaptation.outer_loop`` (`radio.policies.outer_loop`).
     """
 
     name = "reactive"
@@ -67,6 +72,10 @@ class ReactivePolicy:
         self._forecast_us: IntArray = _NO_TIMES
         self._forecast_dl_db: FloatArray = _NO_LEVELS
         self._forecast_ul_db: FloatArray = _NO_LEVELS
+        loop, margin_db = config.link_adaptation.outer_loop, config.link_adaptation.margin_db
+        self.wants_feedback = loop.enabled
+        self.outer_loop = OuterLoop(loop, margin_db, n_ue) if loop.enabled else None
+        self._reckoned_db: FloatArray | None = None
 
     def plan(self, observation: Observation) -> Plan:
         """Return the plan of the coming tick."""
@@ -82,7 +91,23 @@ class ReactivePolicy:
             now_us, self._legs, self._known, self._timers, self._levels,
             self._forecast_us, self._forecast_dl_db, self._forecast_ul_db, legs, usable, repetitions, sinr_db,
         )  # fmt: skip
-        return Plan(legs[0], legs[1], legs[2], usable, repetitions, sinr_db[0], sinr_db[1])
+        if self.outer_loop is None:
+            return Plan(legs[0], legs[1], legs[2], usable, repetitions, sinr_db[0], sinr_db[1])
+        margin_db = self.outer_loop.margin_db.copy()
+        sinr_db += self._levels[kernels.MARGIN] - margin_db
+        self._reckoned_db = sinr_db.copy()
+        return Plan(legs[0], legs[1], legs[2], usable, repetitions, sinr_db[0], sinr_db[1], margin_db)
+
+    def _adapt(self, observation: Observation, measured: bool) -> None:
+        """Let the outer loop follow messages, and measurements of first legs that serve since before them."""
+        if self.outer_loop is None:
+            return
+        levels_db = None
+        if measured:
+            levels_db = np.array([observation.serving_dl_db[:, 0], observation.serving_ul_db[:, 0]])
+            at_us = observation.serving_time_us
+            levels_db[:, (self._legs[kernels.SINCE] > at_us) | (self._legs[kernels.FREE] > at_us)] = np.nan
+        self.outer_loop.follow(observation.feedback, self._reckoned_db, levels_db)
 
     def _advance(self, observation: Observation) -> tuple[Report, Best]:
         """Bring the serving legs up to date; return the latest report and its best pairs."""
@@ -103,6 +128,7 @@ class ReactivePolicy:
         occasions = 0
         if observation.serving_occasions > 0 and observation.serving_time_us != self._serving_us:
             occasions, self._serving_us = observation.serving_occasions, observation.serving_time_us
+        self._adapt(observation, occasions > 0)
         self._next_switch_us = kernels.advance(
             now_us, self._report_us, is_new, self._serving_us, occasions,
             observation.serving_dl_db, observation.serving_ul_db, legs, known, self._timers, self._levels, self._tail_us,

@@ -5,7 +5,8 @@ from packet_scene import DT_US
 
 from radio.policies import LinkBudget, Report, ServingMonitor, SweepReports, create_policy
 from radio.policies.base import capped_db
-from radio.types import LinkState, Sweep
+from radio.policies.sensing import Sensing
+from radio.types import Blockers, LinkState, Sweep, Ues
 
 
 def sweep_of(config, snr_dl_db, time_us):
@@ -33,6 +34,17 @@ def state_of(plan, snr_dl_db):
     return LinkState(legs, up, legs, up, legs, up, legs, up, zero, none, none)
 
 
+def standing(n_ue):
+    """Devices in a row, two metres apart, and one body that stands in the middle of it."""
+    place = np.zeros((n_ue, 3))
+    place[:, 0], place[:, 2] = 2.0 * np.arange(n_ue), 1.0
+    index = np.zeros(1, np.int64)
+    body = Blockers(
+        np.array([[n_ue, 1.0, 0.0]]), np.array([[n_ue, 1.0, 1.8]]), np.full((1, 2), 0.2), np.zeros(1), index, index, index
+    )
+    return Ues(place, np.zeros(n_ue), np.full(n_ue, -1)), body
+
+
 def drive(name, config, snr_at, ticks, survey=None, forecast_at=None):
     """Return the plans of each tick and the policy; ``snr_at(time_us)`` and ``survey`` are (U, T, B, S) in dB."""
     budget = LinkBudget(config)
@@ -41,16 +53,21 @@ def drive(name, config, snr_at, ticks, survey=None, forecast_at=None):
     policy, monitor, reports = create_policy(name, config, n_ue), ServingMonitor(config, n_ue), SweepReports(config)
     surveyed = budget.report(sweep_of(config, first, 0))
     load, plans = np.zeros(n_trp), []
+    senses = getattr(policy, "wants_sensing", False)
+    sensing, (ues, bodies) = Sensing(config, np.random.default_rng(1)), standing(n_ue)
     for k in range(ticks):
         now = k * DT_US
         forecast = None if forecast_at is None else forecast_at(now, budget)
         truth = budget.report(sweep_of(config, snr_at(now), now)) if getattr(policy, "sees_truth", False) else None
-        observation = monitor.observe(now, surveyed, reports.latest(now), load, load, forecast, truth)
+        sensed = sensing.now() if senses else None
+        observation = monitor.observe(now, surveyed, reports.latest(now), load, load, forecast, truth, None, sensed)
         plan = policy.plan(observation)
         plans.append(plan)
         snr = snr_at(now)
         if reports.due(now, DT_US):
             reports.add(sweep_of(config, snr, now))
+            sensing.measure(sweep_of(config, snr, now))
+        sensing.look(now, DT_US, ues, bodies)
         state = state_of(plan, snr)
         monitor.measure(now, DT_US, state.sinr_dl_db, state.sinr_ul_db)
     return plans

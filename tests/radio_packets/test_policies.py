@@ -12,7 +12,7 @@ from radio.config import BeamManagementConfig, HumanAwareConfig
 from radio.policies import LinkBudget, Observation, Policy, ServingMonitor, SweepReports, create_policy
 from radio.policies.base import capped_db, recovery_tail_us
 
-NAMES = ("static", "reactive", "duplicate", "human_aware", "oracle")
+NAMES = ("static", "reactive", "duplicate", "human_aware", "oracle", "decentralised")
 EVM_CEILING_DB = -20 * np.log10(0.035)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import ModuleType
@@ -11,13 +12,14 @@ from types import ModuleType
 import numpy as np
 import pytest
 from packet_scene import DT_US, radio_config
-from policy_drive import column, drive, report_of
+from policy_drive import column, drive, report_of, standing, sweep_of
 from pydantic import ValidationError
 
 from radio import policy_names
 from radio.config import RadioConfig
 from radio.policies import Observation, ServingMonitor, create_policy
 from radio.policies.reactive import ReactivePolicy
+from radio.policies.sensing import Sensing
 
 
 def world(levels_db):
@@ -106,12 +108,12 @@ def test_oracle_refuses_to_guess() -> None:
         create_policy("oracle", config, 1).plan(blind)
 
 
-@pytest.mark.parametrize("name", ["static", "reactive", "duplicate", "human_aware"])
+@pytest.mark.parametrize("name", ["static", "reactive", "duplicate", "human_aware", "decentralised"])
 def test_nobody_else_looks_at_the_truth(name) -> None:
     """Another truth changes no plan: what a real network could not know does not leak."""
     config = radio_config(2)
     rng, load = np.random.default_rng(5), np.zeros(2)
-    policies = [create_policy(name, config, 4) for _ in range(2)]
+    policies, sensing = [create_policy(name, config, 4) for _ in range(2)], Sensing(config, np.random.default_rng(6))
     for k in range(60):
         gain = rng.uniform(0, 30, (4, 2, 3, 1))
         report, serving = report_of(gain, k * DT_US), rng.uniform(-5, 30, (4, 2))
@@ -119,7 +121,11 @@ def test_nobody_else_looks_at_the_truth(name) -> None:
         for policy, level in zip(policies, (0.0, 60.0), strict=True):
             truth = report_of(rng.uniform(0, 30, (4, 2, 3, 1)) + level, k * DT_US)
             seen = Observation((k + 1) * DT_US, report, report, k * DT_US, 1, serving, serving, load, load, (report,), truth)
+            if getattr(policy, "wants_sensing", False):
+                seen = replace(seen, sensed=sensing.now())
             plans.append(policy.plan(seen))
+        sensing.measure(sweep_of(config, gain, k * DT_US))
+        sensing.look(k * DT_US, DT_US, *standing(4))
         np.testing.assert_array_equal(plans[0].trp, plans[1].trp)
         np.testing.assert_array_equal(plans[0].sinr_dl_db, plans[1].sinr_dl_db)
 
@@ -145,7 +151,7 @@ def test_a_registered_policy_can_be_asked_for(lazy) -> None:
     config = RadioConfig.model_validate({**base.model_dump(), "policy": "lazy", "compare": []})
     assert config.policies == ("lazy",)
     assert create_policy("lazy", config, 3).name == "lazy"
-    with pytest.raises(ValidationError, match="known: static, reactive, duplicate, human_aware, oracle, lazy"):
+    with pytest.raises(ValidationError, match="known: static, reactive, duplicate, human_aware, oracle, decentralised, lazy"):
         RadioConfig.model_validate({**base.model_dump(), "policy": "lazier"})
 
 
