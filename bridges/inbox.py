@@ -8,9 +8,28 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeAlias
 
-__all__ = ["Command", "Inbox"]
+__all__ = ["Answer", "Command", "Inbox", "Value"]
+
+Value: TypeAlias = float | str | bool
+"""An argument of a command."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of a command.
+
+    Attributes
+    ----------
+    done : whether it was carried out.
+    message : what was done, or why it was not and what would be right.
+    """
+
+    done: bool
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +41,24 @@ class Command:
     source : bridge and user it came from, for example ``opcua:viewer``.
     name : word of the command, for example ``pause``.
     target : what it is about, for example ``agv-07``; "" for the twin as a whole.
+    arguments : names and values beyond the target.
+    reply : called with the answer on the tick's thread, so it must return at once; None where nobody waits.
     """
 
     source: str
     name: str
     target: str = ""
+    arguments: tuple[tuple[str, Value], ...] = ()
+    reply: Callable[[Answer], None] | None = field(default=None, compare=False, repr=False)
+
+    def argument(self, name: str) -> Value | None:
+        """Return an argument by its name, None where it was not given."""
+        return next((value for key, value in self.arguments if key == name), None)
+
+    def answer(self, done: bool, message: str) -> None:
+        """Tell whoever waits what became of the command."""
+        if self.reply is not None:
+            self.reply(Answer(done, message))
 
 
 class Inbox:

@@ -17,6 +17,7 @@ from factory.outlook import Outlook
 from factory.rooms import blaming, channel_seed, draw_seed, generator, radio_hall, walk_space
 from factory.scenario import LoadedScenario
 from factory.snapshot import CobotLinks, Scene, blockers_of, device_names, ues_of
+from factory.steering import Steering
 from factory.stop_ledger import Stops
 from factory.world import LINK_RADIUS_M, World, WorldSpec
 from factory.zones import Zones
@@ -92,7 +93,7 @@ class Twin:
         self.dt_us = 1_000_000 // scenario.clock.tick_hz
         self._physics_us = 1_000_000 // scenario.clock.physics_hz
         self.time_us = 0
-        self.inbox = Inbox()
+        self.inbox, self.steering = Inbox(), Steering(self)
         with blaming(loaded, "people"):
             floor = walk_space(scenario.hall, scenario.robots.cobots)
             self.crowd = create_crowd(
@@ -162,7 +163,7 @@ class Twin:
     def tick(self) -> Tick:
         """Advance by one tick; messages delivered in it move machines in the next."""
         now, dt = self.time_us, self.dt_us
-        self.inbox.drain()  # nothing steers yet: bridges only read
+        self.steering.apply(self.inbox.drain())
         overdue_us = self._overdue_us()
         halt, delay_us = self._halted(now), self._radio_delay_us(now)
         self.fleet.step(now, dt, overdue_us[: self.fleet.n], self.people.position_m, self.people.present)

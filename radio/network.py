@@ -99,15 +99,28 @@ class Ether:
         self._forecast: tuple[Report, ...] | None = None
         self._plans: Sequence[Plan] = ()
         self._forecast_period_us = round(config.human_aware.period_ms * 1000)
-        classes = [policy_class(name) for name in config.policies]
-        self._forecasting = any(getattr(c, "wants_forecast", False) for c in classes)
         self._futures_share = config.human_aware.futures_share
-        self._revealing = any(getattr(c, "sees_truth", False) for c in classes)
+        self._config, self._rng = config, rng
         self._sensing: Sensing | None = None
-        if any(getattr(c, "wants_sensing", False) for c in classes):
-            if rng is None:
+        self.serve(config.policies)
+
+    def serve(self, policies: Sequence[str]) -> None:
+        """Say which policies there are from now on; what none of them looks at is not worked out.
+
+        Raises
+        ------
+        ValueError
+            If one wants devices to sense by themselves, and there is no generator.
+        """
+        classes = [policy_class(name) for name in policies]
+        self._forecasting = any(getattr(c, "wants_forecast", False) for c in classes)
+        self._revealing = any(getattr(c, "sees_truth", False) for c in classes)
+        if not any(getattr(c, "wants_sensing", False) for c in classes):
+            self._sensing = None
+        elif self._sensing is None:
+            if self._rng is None:
                 raise ValueError("a policy whose devices sense by themselves needs a generator: pass rng to Ether")
-            self._sensing = Sensing(config, rng)
+            self._sensing = Sensing(self._config, self._rng)
 
     @property
     def newest(self) -> Report | None:
@@ -228,7 +241,6 @@ class Network:
         packets: Packets | None = None,
         row: int = 0,
     ) -> None:
-        self.policy = policy
         self.packets, self.row = packets or Packets(config, traffic, 1, n_ue, draw_seed), row
         self.kpi = self.packets.kpis[row]
         self.plan: Plan | None = None
@@ -236,15 +248,30 @@ class Network:
         self.load_ul: FloatArray = self.packets.load[row, 1]
         self.channel = channel
         self._states: tuple[LinkStates, int] | None = None
-        self._policy = create_policy(policy, config, n_ue)
-        self.forecasting: bool = getattr(self._policy, "wants_forecast", False)
-        self._sees_truth: bool = getattr(self._policy, "sees_truth", False)
+        self._config, self._traffic, self._n_ue = config, traffic, n_ue
         self._monitor = ServingMonitor(config, n_ue)
-        self._senses: bool = getattr(self._policy, "wants_sensing", False)
-        self._feedback = HarqFeedback(config, traffic, n_ue) if getattr(self._policy, "wants_feedback", False) else None
-        self._config, self._n_ue = config, n_ue
         self._spans = CentreSpans(config)
-        self._silenced = self._spans.any_planned and getattr(self._policy, "central", True)
+        self._enact(policy)
+
+    def change_policy(self, policy: str) -> None:
+        """Go on under another policy, which attaches every UE anew; messages and figures are those of before.
+
+        Raises
+        ------
+        ValueError
+            If there is no such policy.
+        """
+        self._enact(policy)
+
+    def _enact(self, policy: str) -> None:
+        made = create_policy(policy, self._config, self._n_ue)
+        self._policy, self.policy = made, policy
+        self.forecasting: bool = getattr(made, "wants_forecast", False)
+        self._sees_truth: bool = getattr(made, "sees_truth", False)
+        self._senses: bool = getattr(made, "wants_sensing", False)
+        heeds = getattr(made, "wants_feedback", False)
+        self._feedback = HarqFeedback(self._config, self._traffic, self._n_ue) if heeds else None
+        self._silenced = self._spans.any_planned and getattr(made, "central", True)
         self._alone: LeftAlone | None = None
 
     @property
