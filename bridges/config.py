@@ -33,6 +33,7 @@ class OpcUaConfig(_Model):
 
     Users come from ``user_file`` and from FACTORY_TWIN_OPCUA_USER with FACTORY_TWIN_OPCUA_PASSWORD. Where there is neither, one
     user ``viewer`` is made with a random password, kept in the state folder for its owner only.
+    A client whose application certificate is in none of the trusted ones is refused, and its certificate laid into ``rejected``.
     """
 
     enabled: bool = Field(True, description="Offer the twin over OPC UA when live.")
@@ -40,12 +41,41 @@ class OpcUaConfig(_Model):
     port: int = Field(4840, ge=1, le=65535, description="TCP port, 1..65535; 4840 is the registered one.")
     insecure: bool = Field(False, description="Also offer an endpoint without encryption and without a user. For trials only.")
     user_file: Path | None = Field(
-        None, description="File of lines name:hash; `python -m bridges.credentials NAME` asks for a password and prints a line."
+        None,
+        description="File of lines name:role:hash (roles viewer, engineer, safety; none: viewer); "
+        "`python -m bridges.credentials NAME ROLE` asks for a password and prints a line.",
+    )
+    user_certificate_dir: Path | None = Field(
+        None, description="Folder of <user>.der or <user>.pem, the X.509 certificates by which users of user_file may log in."
+    )
+    nodesets_dir: Path | None = Field(
+        None,
+        description="Folder of the OPC Foundation's NodeSet2 files for DI, IA, Machinery and Robotics; none: the types in use "
+        "are made without them.",
+    )
+    history_days: float = Field(
+        7.0, ge=0, le=3660, description="How long the services' figures are kept for clients, in days; 0: not at all."
+    )
+    stale_after_s: float = Field(
+        2.0, ge=0.5, le=86_400, description="Time in s without news of the twin after which its values are marked as uncertain."
+    )
+    trust_any_client: bool = Field(
+        False, description="Let a client in whatever application certificate it shows; always so where insecure is true."
+    )
+    allow_sign: bool = Field(
+        False, description="Also offer endpoints that sign without encrypting; whoever is on the network can read along."
     )
     certificate_dir: Path | None = Field(
         None,
-        description="Folder of certificate.der and private-key.pem, made there on the first start; default: the state folder.",
+        description="Folder of certificate.der and private-key.pem, made there on the first start, and of the folders trusted "
+        "and rejected with clients' certificates; default: the state folder.",
     )
+
+    @model_validator(mode="after")
+    def _certificates_have_users(self) -> OpcUaConfig:
+        if self.user_certificate_dir is not None and self.user_file is None:
+            raise ValueError("user_certificate_dir is given without user_file, which names the users and their roles")
+        return self
 
 
 class MqttTlsConfig(_Model):

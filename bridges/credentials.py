@@ -1,10 +1,11 @@
 """Users and passwords of the bridges.
 
-Passwords are kept as salted scrypt hashes (RFC 7914) in a file of lines ``name:scrypt$n$r$p$salt$hash``. The one exception is the
-password the twin makes for a person who configured none: it lies in the state folder, readable by its owner only, so that the
-person can look it up.
+Passwords are kept as salted scrypt hashes (RFC 7914) in a file of lines ``name:role:scrypt$n$r$p$salt$hash``; a line without a
+role is a viewer's, and ``certificate`` in the place of the hash is a user who logs in by an X.509 certificate alone. The one
+exception is the password the twin makes for a person who configured none: it lies in the state folder, readable by its owner
+only, so that the person can look it up.
 
-``python -m bridges.credentials NAME`` asks for a password and prints a line for the file.
+``python -m bridges.credentials NAME [ROLE]`` asks for a password and prints a line for the file.
 """
 
 from __future__ import annotations
@@ -21,7 +22,22 @@ from pathlib import Path
 
 from bridges.errors import CredentialsError
 
-__all__ = ["UserStore", "hash_password", "load_users", "read_secret", "verify_password", "write_private"]
+__all__ = [
+    "CERTIFICATE_ONLY",
+    "ROLES",
+    "UserStore",
+    "hash_password",
+    "load_users",
+    "read_secret",
+    "verify_password",
+    "write_private",
+]
+
+ROLES = ("viewer", "engineer", "safety")
+"""Viewers look; engineers also steer the twin and its AGVs; safety also changes limits that concern people."""
+
+CERTIFICATE_ONLY = "certificate"
+"""Stands for the hash of a user who has no password."""
 
 # RFC 7914 section 2 names N = 2^14, r = 8, p = 1 for interactive logins: 16 MiB and some 40 ms.
 _N, _R, _P = 2**14, 8, 1
@@ -76,11 +92,13 @@ class UserStore:
 
     Parameters
     ----------
-    users : hash by user name.
+    users : hash by user name, or :data:`CERTIFICATE_ONLY`.
+    roles : role by user name; who has none is a viewer.
     """
 
-    def __init__(self, users: Mapping[str, str]) -> None:
+    def __init__(self, users: Mapping[str, str], roles: Mapping[str, str] | None = None) -> None:
         self._users = dict(users)
+        self._roles = dict(roles or {})
         # checked against for an unknown name, so that the time of an answer does not tell which names exist
         self._nobody = hash_password(secrets.token_urlsafe())
 
@@ -89,10 +107,14 @@ class UserStore:
         """User names, sorted."""
         return tuple(sorted(self._users))
 
+    def role(self, name: str) -> str:
+        """Return the role of a user."""
+        return self._roles.get(name, ROLES[0])
+
     def verify(self, name: str, password: str) -> bool:
         """Tell whether this user has this password."""
         encoded = self._users.get(name)
-        if encoded is None:
+        if encoded is None or encoded == CERTIFICATE_ONLY:
             verify_password(password, self._nobody)
             return False
         return verify_password(password, encoded)
@@ -137,27 +159,35 @@ def read_secret(path: Path, what: str) -> str:
     return line
 
 
-def _read_user_file(path: Path) -> dict[str, str]:
+def _read_user_file(path: Path) -> tuple[dict[str, str], dict[str, str]]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise CredentialsError(f"{path}: cannot read the users: {error}") from error
     users: dict[str, str] = {}
+    roles: dict[str, str] = {}
     for number, raw in enumerate(lines, start=1):
         line = raw.strip()
         if not line or line.startswith("#"):
             continue
-        name, colon, encoded = line.partition(":")
-        if not (name and colon and encoded):
-            raise CredentialsError(f"{path}:{number}: a line is name:hash; python -m bridges.credentials NAME prints one")
-        try:
-            verify_password("", encoded)
-        except CredentialsError as error:
-            raise CredentialsError(f"{path}:{number}: {error}") from error
-        users[name] = encoded
+        name, *role, encoded = line.split(":") if ":" in line else ("", "")
+        if not (name and encoded) or len(role) > 1:
+            raise CredentialsError(
+                f"{path}:{number}: a line is name:hash or name:role:hash; python -m bridges.credentials NAME ROLE prints one"
+            )
+        if role and role[0] not in ROLES:
+            raise CredentialsError(f"{path}:{number}: role {role[0]!r} is unknown; known: {', '.join(ROLES)}")
+        if name in users:
+            raise CredentialsError(f"{path}:{number}: user {name!r} has a line already; keep one of them")
+        if encoded != CERTIFICATE_ONLY:
+            try:
+                verify_password("", encoded)
+            except CredentialsError as error:
+                raise CredentialsError(f"{path}:{number}: {error}") from error
+        users[name], roles[name] = encoded, role[0] if role else ROLES[0]
     if not users:
         raise CredentialsError(f"{path}: holds no user; python -m bridges.credentials NAME prints a line for it")
-    return users
+    return users, roles
 
 
 def load_users(
@@ -167,8 +197,8 @@ def load_users(
 
     Parameters
     ----------
-    user_file : file of lines ``name:hash``.
-    env_prefix : ``<prefix>_USER`` and ``<prefix>_PASSWORD`` are read, for example FACTORY_TWIN_OPCUA.
+    user_file : file of lines ``name:role:hash`` or ``name:hash``.
+    env_prefix : ``<prefix>_USER``, ``<prefix>_PASSWORD`` and ``<prefix>_ROLE`` are read, for example FACTORY_TWIN_OPCUA.
     generated : where a password is kept, as ``name:password``, for a person who configured none.
     environ : the environment; default: the process's.
 
@@ -185,15 +215,18 @@ def load_users(
         A file cannot be used, or half a pair of variables is set.
     """
     environment = os.environ if environ is None else environ
-    users = _read_user_file(user_file) if user_file is not None else {}
+    users, roles = _read_user_file(user_file) if user_file is not None else ({}, {})
     name, password = environment.get(f"{env_prefix}_USER", ""), environment.get(f"{env_prefix}_PASSWORD", "")
     if bool(name) != bool(password):
         missing, given = ("_PASSWORD", "_USER") if name else ("_USER", "_PASSWORD")
         raise CredentialsError(f"{env_prefix}{given} is set but {env_prefix}{missing} is not: set both or neither")
     if name:
-        users[name] = hash_password(password)
+        role = environment.get(f"{env_prefix}_ROLE", "") or ROLES[0]
+        if role not in ROLES:
+            raise CredentialsError(f"{env_prefix}_ROLE is {role!r}, which is unknown; known: {', '.join(ROLES)}")
+        users[name], roles[name] = hash_password(password), role
     if users:
-        return UserStore(users), ""
+        return UserStore(users, roles), ""
     if not generated.exists():
         write_private(generated, f"viewer:{secrets.token_urlsafe(18)}\n".encode())
     name, colon, password = read_secret(generated, "name:password").partition(":")
@@ -203,9 +236,12 @@ def load_users(
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2 or ":" in sys.argv[1] or not sys.argv[1].strip():
-        sys.exit("usage: python -m bridges.credentials NAME   (asks for a password, prints a line for user_file)")
+    words = sys.argv[1:]
+    if len(words) not in (1, 2) or ":" in words[0] or not words[0].strip() or (words[1:] and words[1] not in ROLES):
+        sys.exit(
+            f"usage: python -m bridges.credentials NAME [{'|'.join(ROLES)}]   (asks for a password, prints a line for user_file)"
+        )
     first = getpass.getpass("Password: ")
     if not first or getpass.getpass("Again: ") != first:
         sys.exit("The two passwords differ, or are empty; nothing was printed.")
-    print(f"{sys.argv[1]}:{hash_password(first)}")
+    print(":".join([*words, hash_password(first)]))

@@ -37,6 +37,8 @@ class MachineView:
     loaded : carries or holds a load.
     battery : charge 0..1, None for a machine on the mains.
     order : id of the order being worked on, "" for none.
+    joints_rad : positions of an arm's joints from its base on [rad], none for an AGV.
+    speed_scale : share of full speed 0..1 that an arm runs at, None for an AGV.
     """
 
     id: str
@@ -50,6 +52,8 @@ class MachineView:
     loaded: bool
     battery: float | None
     order: str
+    joints_rad: tuple[float, ...] = ()
+    speed_scale: float | None = None
 
     def to_json_dict(self) -> dict[str, Any]:
         """Return the machine as JSON-safe values: millimetres and milliradians, millimetres per second."""
@@ -65,6 +69,8 @@ class MachineView:
             "loaded": bool(self.loaded),
             "battery": _number(self.battery, 3),
             "order": self.order,
+            "joints_rad": [_number(q, 4) for q in self.joints_rad],
+            "speed_scale": _number(self.speed_scale, 3),
         }
 
 

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from bridges.config import BridgesConfig
 from bridges.errors import BridgeError
+from bridges.inbox import Inbox
 from bridges.mqtt import MqttPublisher
 from bridges.opcua.server import OpcUaServer
 from bridges.view import TwinView
@@ -36,8 +37,10 @@ class Bridge(Protocol):
         """Say goodbye and free the port."""
 
 
-def start_bridges(config: BridgesConfig, state: Path, first: TwinView) -> tuple[list[Bridge], list[str]]:
-    """Start the bridges that the scenario enables.
+def start_bridges(
+    config: BridgesConfig, state: Path, first: TwinView, inbox: Inbox | None = None
+) -> tuple[list[Bridge], list[str]]:
+    """Start the bridges that the scenario enables; commands of their clients go into ``inbox``, without one there are none.
 
     Returns
     -------
@@ -53,7 +56,7 @@ def start_bridges(config: BridgesConfig, state: Path, first: TwinView) -> tuple[
     notices: list[str] = []
     try:
         if config.opcua.enabled:
-            server = OpcUaServer(config.opcua, state)
+            server = OpcUaServer(config.opcua, state, inbox)
             server.start(first)
             running.append(server)
             notices += [f"OPC UA: {server.endpoint_url}", *server.notices]
@@ -81,7 +84,7 @@ def run_live(name: str, overrides: list[str], state: Path, seconds: float | None
     stop = threading.Event()
     with console.status("building the hall"):
         twin = Twin(loaded)
-    bridges, notices = start_bridges(loaded.scenario.bridges, state, build_view(twin, 1.0))
+    bridges, notices = start_bridges(loaded.scenario.bridges, state, build_view(twin, 1.0), twin.inbox)
     for notice in notices:
         console.print(notice, soft_wrap=True)
     console.print("Ctrl-C stops.")
@@ -105,13 +108,20 @@ def run_live(name: str, overrides: list[str], state: Path, seconds: float | None
 
 def _follow_the_clock(twin: Twin, bridges: list[Bridge], stop: threading.Event, seconds: float | None, screen: Live) -> None:
     publish_us = 1_000_000 // twin.scenario.clock.publish_hz
+    steering = twin.steering
     begun = anchor = time.monotonic()
-    anchor_us = twin.time_us
+    anchor_us, speed = twin.time_us, steering.speed
     lost_s = 0.0
     while not stop.is_set() and (seconds is None or time.monotonic() - begun < seconds):
+        if steering.paused:
+            _stand_still(twin, bridges, stop, publish_us, None if seconds is None else begun + seconds)
+            anchor, anchor_us = time.monotonic(), twin.time_us
+            continue
         twin.tick()
         now = time.monotonic()
-        lag = (now - anchor) - (twin.time_us - anchor_us) / 1e6
+        if steering.speed != speed:
+            anchor, anchor_us, speed = now, twin.time_us, steering.speed
+        lag = (now - anchor) - (twin.time_us - anchor_us) / 1e6 / speed
         if lag > _GIVE_UP_LAG_S:
             lost_s += lag
             anchor, anchor_us = now, twin.time_us
@@ -124,6 +134,16 @@ def _follow_the_clock(twin: Twin, bridges: list[Bridge], stop: threading.Event, 
                 screen.update(_status(view, lost_s))
         if lag < 0:
             stop.wait(-lag)
+
+
+def _stand_still(twin: Twin, bridges: list[Bridge], stop: threading.Event, publish_us: int, until_s: float | None) -> None:
+    """Show the hall as it stands, and take commands, until one lets it go on or the time is over."""
+    while twin.steering.paused and not stop.is_set() and (until_s is None or time.monotonic() < until_s):
+        view = build_view(twin, 0.0)
+        for bridge in bridges:
+            bridge.publish(view)
+        stop.wait(publish_us / 1e6)
+        twin.steering.apply(twin.inbox.drain())
 
 
 def _status(view: TwinView, lost_s: float) -> Table:

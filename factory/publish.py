@@ -22,7 +22,7 @@ def build_view(twin: Twin, real_time_factor: float) -> TwinView:
     return TwinView(
         time_us=twin.time_us,
         name=twin.scenario.name,
-        running=True,
+        running=not twin.steering.paused,
         real_time_factor=real_time_factor,
         machines=_machines(twin),
         links=_links(twin),
@@ -33,6 +33,7 @@ def build_view(twin: Twin, real_time_factor: float) -> TwinView:
 
 def _machines(twin: Twin) -> tuple[MachineView, ...]:
     agvs, cobots = twin.agvs, twin.cobot_state
+    joints_rad = twin.world.cobot_joint_position()
     views = [
         MachineView(
             id=twin.devices[i],
@@ -64,6 +65,8 @@ def _machines(twin: Twin) -> tuple[MachineView, ...]:
                 loaded=False,
                 battery=None,
                 order="",
+                joints_rad=tuple(float(q) for q in joints_rad[j]),
+                speed_scale=float(cobots.speed_scale[j]),
             )
         )
     return tuple(views)

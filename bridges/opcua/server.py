@@ -9,19 +9,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from asyncua.server.server import Server
-
 from bridges.config import OpcUaConfig
 from bridges.credentials import UserStore, load_users
 from bridges.errors import BridgeError, PortInUseError, require_free_port
+from bridges.inbox import Inbox
+from bridges.opcua.alarms import Alarms
+from bridges.opcua.audit import AuditLog
 from bridges.opcua.certificate import ServerIdentity, load_or_make
+from bridges.opcua.companion import Companion
+from bridges.opcua.history import History
+from bridges.opcua.machines import MachineNodes
+from bridges.opcua.methods import Methods
+from bridges.opcua.monitoring import TwinSubscriptions
 from bridges.opcua.nodes import NAMESPACE_URI, TwinNodes
-from bridges.opcua.security import GuardedServer, ViewerRules, policies
+from bridges.opcua.security import GuardedServer, RoleRules, load_user_certificates, policies
+from bridges.opcua.transport import TwinUaServer
+from bridges.opcua.trust import TrustList
 from bridges.view import TwinView
 
 __all__ = ["OpcUaServer"]
@@ -31,6 +40,7 @@ _log = logging.getLogger(__name__)
 _START_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 10.0
 _LOOK_S = 0.02
+_CLOCK_SLACK_S = 0.25
 _PORT_KEY = "bridges.opcua.port"
 
 
@@ -40,7 +50,8 @@ class OpcUaServer:
     Parameters
     ----------
     config : address, users and security.
-    state_dir : folder that outlives a run; certificate and made password are kept in its ``opcua`` folder.
+    state_dir : folder that outlives a run; certificates, made password and audit log are kept in its ``opcua`` folder.
+    inbox : where commands go; without one there are no methods.
 
     Attributes
     ----------
@@ -48,8 +59,9 @@ class OpcUaServer:
     notices : what the person at the keyboard should be told after :meth:`start`, for example where the password is.
     """
 
-    def __init__(self, config: OpcUaConfig, state_dir: Path) -> None:
+    def __init__(self, config: OpcUaConfig, state_dir: Path, inbox: Inbox | None = None) -> None:
         self._config = config
+        self._inbox = inbox
         self._folder = state_dir / "opcua"
         self.endpoint_url = f"opc.tcp://{config.host}:{config.port}/factory-twin"
         self.notices: tuple[str, ...] = ()
@@ -60,6 +72,20 @@ class OpcUaServer:
         self._shown: tuple[TwinView, float] | None = None  # written by the server's thread alone
         self._stopping = False
         self._views_shown = 0
+        self._stale = False
+        self._clock = _Clock()
+        self._guarded: GuardedServer | None = None
+
+    @property
+    def connections(self) -> int:
+        """Connections that are open now, those without a session too."""
+        return len(self._guarded.asyncio_transports) if self._guarded is not None else 0
+
+    @property
+    def unread_bytes(self) -> int:
+        """Bytes of answers that wait for clients to read them."""
+        transports = list(self._guarded.asyncio_transports) if self._guarded is not None else []
+        return sum(t.get_write_buffer_size() for t in transports)
 
     @property
     def views_shown(self) -> int:
@@ -99,11 +125,20 @@ class OpcUaServer:
             users, told = load_users(config.user_file, "FACTORY_TWIN_OPCUA", self._folder / "password.txt")
             if told:
                 notices.append(f"OPC UA at {self.endpoint_url}: {told}")
-        identity = load_or_make(config.certificate_dir or self._folder, config.host)
+        certificates = load_user_certificates(config.user_certificate_dir, users)
+        folder = config.certificate_dir or self._folder
+        identity = load_or_make(folder, config.host)
+        trust = TrustList(folder, config.trust_any_client or config.insecure)
+        if not (config.trust_any_client or config.insecure):
+            notices.append(
+                f"OPC UA: a new client is refused once; to trust it, move its certificate from {trust.rejected} "
+                f"to {trust.trusted}"
+            )
         self.notices = tuple(notices)
         if initial is not None:
             self._latest = (initial, time.time())
-        self._thread = threading.Thread(target=self._run, args=(users, identity), name="opcua-server", daemon=True)
+        guarded = self._guarded = GuardedServer(users, config.insecure, certificates, AuditLog(self._folder))
+        self._thread = threading.Thread(target=self._run, args=(guarded, identity, trust), name="opcua-server", daemon=True)
         self._thread.start()
         if not self._ready.wait(_START_TIMEOUT_S):
             raise BridgeError(f"the OPC UA server was not ready within {_START_TIMEOUT_S:.0f} s")
@@ -116,7 +151,7 @@ class OpcUaServer:
     def publish(self, view: TwinView) -> None:
         """Hand a view over and return at once. Called on the tick's thread.
 
-        Its values carry the wall time of this call as source timestamp.
+        Its values carry the twin's time as source timestamp, placed in UTC.
         """
         self._latest = (view, time.time())
 
@@ -130,44 +165,83 @@ class OpcUaServer:
         if thread.is_alive():
             _log.error("the OPC UA server did not stop within %.0f s", _STOP_TIMEOUT_S)
 
-    def _run(self, users: UserStore, identity: ServerIdentity) -> None:
+    def _run(self, guarded: GuardedServer, identity: ServerIdentity, trust: TrustList) -> None:
         try:
-            asyncio.run(self._serve(users, identity))
+            asyncio.run(self._serve(guarded, identity, trust))
         except BaseException as error:  # whatever it was, start() or the log must tell it
             self._failure = error
             if self._ready.is_set():
                 _log.exception("the OPC UA server ended")
         finally:
+            for store in (guarded.audit, guarded.history):
+                if store is not None:
+                    store.close()
             self._ready.set()
 
-    async def _serve(self, users: UserStore, identity: ServerIdentity) -> None:
+    async def _serve(self, guarded: GuardedServer, identity: ServerIdentity, trust: TrustList) -> None:
         config = self._config
-        server = Server(iserver=GuardedServer(users, config.insecure))
+        server = TwinUaServer(guarded, trust)
         server.product_uri = "urn:factory-twin"
         server.name = "factory-twin"
         server.manufacturer_name = "factory-twin"
         await server.init()
         await server.set_application_uri(identity.application_uri)
         server.set_endpoint(self.endpoint_url)
-        server.set_security_policy(policies(config.insecure), permission_ruleset=ViewerRules())  # type: ignore[no-untyped-call]
+        offered = policies(config.insecure, config.allow_sign)
+        server.set_security_policy(offered, permission_ruleset=RoleRules())  # type: ignore[no-untyped-call]
         await server.load_certificate(identity.certificate)
         await server.load_private_key(identity.private_key)
-        nodes = TwinNodes(server, await server.register_namespace(NAMESPACE_URI))
+        if config.history_days > 0:
+            guarded.history = History(self._folder / "history.sqlite", config.history_days)
+        nodes = TwinNodes(server, await server.register_namespace(NAMESPACE_URI), guarded.history)
         await nodes.make_root()
+        if self._inbox is not None:
+            await Methods(guarded, nodes, self._inbox).make()
+        self._alarms = Alarms(guarded, nodes)
+        await self._alarms.make()
+        companion = Companion(server, nodes.space)
+        await companion.load(config.nodesets_dir)
+        latest = self._latest
+        self._machines = MachineNodes(nodes, companion, latest[0].name if latest is not None else "twin")
         await self._show(nodes)
         await server.start()
+        subscriptions = guarded.subscription_service
+        assert isinstance(subscriptions, TwinSubscriptions)
         self._ready.set()
         try:
             while not self._stopping:
                 await self._show(nodes)
+                await subscriptions.flush()
                 await asyncio.sleep(_LOOK_S)
         finally:
             await server.stop()
 
     async def _show(self, nodes: TwinNodes) -> None:
         latest = self._latest
-        if latest is not None and latest is not self._shown:
+        if latest is None:
+            return
+        view, wall_s = latest
+        if latest is not self._shown:
             self._shown = latest
-            view, wall_s = latest
-            await nodes.write(view, datetime.fromtimestamp(wall_s, UTC))
+            stamp = datetime.fromtimestamp(self._clock.utc_s(view.time_us, wall_s), UTC)
+            await nodes.write(view, stamp)
+            await self._machines.write(view, stamp)
+            await self._alarms.write(view, stamp)
+            self._stale = False
             self._views_shown += 1
+        elif not self._stale and time.time() - wall_s > self._config.stale_after_s:
+            self._stale = True
+            await nodes.mark_stale()
+
+
+class _Clock:
+    """Places the twin's time in UTC: views keep the twin's distances, and its pauses, lags and speeds are followed."""
+
+    def __init__(self) -> None:
+        self._offset_s = math.inf
+
+    def utc_s(self, time_us: int, wall_s: float) -> float:
+        """Return the UTC time [s] of a view that was published at a wall time."""
+        if not abs(time_us / 1e6 + self._offset_s - wall_s) <= _CLOCK_SLACK_S:
+            self._offset_s = wall_s - time_us / 1e6
+        return time_us / 1e6 + self._offset_s

@@ -23,7 +23,11 @@ def demo_view(time_us: int, agvs: int = 12, cobots: int = 4, panels: int = 3, si
         machines.append(MachineView(f"agv-{i + 1:02d}", "agv", x_m, y_m, 0.0, 0.1 * t, 1.25, "driving", i % 2 == 0, 0.8, f"o{i}"))
     for i in range(cobots):
         speed_mps = 0.3 + 0.01 * math.sin(t)
-        machines.append(MachineView(f"cobot-{i + 1}", "cobot", 5.0 + i, 30.0, 0.9, 0.0, speed_mps, "working", False, None, ""))
+        joints_rad = tuple(0.1 * j + 0.01 * math.sin(t) for j in range(7))
+        name, x_m = f"cobot-{i + 1}", 5.0 + i
+        machines.append(
+            MachineView(name, "cobot", x_m, 30.0, 0.9, 0.0, speed_mps, "working", False, None, "", joints_rad, speed_mps)
+        )
     devices = [m.id for m in machines] + [f"panel-{i + 1}" for i in range(panels)]
     links = []
     for i, device in enumerate(devices):

@@ -115,3 +115,33 @@ def test_the_parameters_are_those_of_the_rfc():
     salt, key = hash_password("x").split("$")[4:]
     expected = hashlib.scrypt(b"x", salt=base64.b64decode(salt), n=16384, r=8, p=1, maxmem=64 * 2**20, dklen=32)
     assert base64.b64decode(key) == expected
+
+
+def test_roles_come_with_the_lines(tmp_path):
+    file = tmp_path / "users"
+    file.write_text(f"old:{hash_password('one')}\negon:engineer:{hash_password('two')}\nplc:safety:certificate\n")
+    store, _ = load_users(file, "TWIN", tmp_path / "g", {"TWIN_USER": "eva", "TWIN_PASSWORD": "x", "TWIN_ROLE": "safety"})
+    assert [store.role(name) for name in ("old", "egon", "plc", "eva")] == ["viewer", "engineer", "safety", "safety"]
+    assert store.verify("egon", "two")
+    assert not store.verify("plc", "certificate")  # has no password at all
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("egon:boss:certificate", r"users:1: role 'boss' is unknown; known: viewer, engineer, safety"),
+        ("egon:engineer:x:certificate", r"users:1: a line is name:hash or name:role:hash"),
+        ("egon:engineer:", r"users:1: a line is name:hash or name:role:hash"),
+        ("egon:certificate\negon:safety:certificate", r"users:2: user 'egon' has a line already"),
+    ],
+)
+def test_a_bad_role_is_told_with_its_line(tmp_path, line, message):
+    file = tmp_path / "users"
+    file.write_text(line + "\n")
+    with pytest.raises(CredentialsError, match=message):
+        load_users(file, "TWIN", tmp_path / "g", {})
+
+
+def test_an_unknown_role_of_the_environment_is_told(tmp_path):
+    with pytest.raises(CredentialsError, match="TWIN_ROLE is 'boss'"):
+        load_users(None, "TWIN", tmp_path / "g", {"TWIN_USER": "a", "TWIN_PASSWORD": "b", "TWIN_ROLE": "boss"})

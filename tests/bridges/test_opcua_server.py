@@ -31,7 +31,9 @@ def server(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FACTORY_TWIN_OPCUA_USER", USER)
         patch.setenv("FACTORY_TWIN_OPCUA_PASSWORD", PASSWORD)
-        twin = OpcUaServer(OpcUaConfig(port=port_of_its_own()), tmp_path_factory.mktemp("state"))
+        twin = OpcUaServer(
+            OpcUaConfig(port=port_of_its_own(), trust_any_client=True, stale_after_s=3600), tmp_path_factory.mktemp("state")
+        )
         twin.start(demo_view(0))
     yield twin
     twin.stop()
@@ -147,7 +149,7 @@ def test_a_browser_finds_everything_below_objects(server, client_folder):
             return names, unit, top
 
     names, unit, top = asyncio.run(look())
-    assert sorted(names) == ["Links", "Machines", "Services", "Twin", "Zones"]
+    assert sorted(names) == ["Alarms", "Links", "Machines", "Services", "Settings", "Twin", "Zones"]
     assert unit.endswith("[m]")
     assert "FactoryTwin" in top
 
@@ -247,6 +249,8 @@ async def errors_of_a_rude_session(
         if token is None:
             session = ua.CreateSessionParameters(EndpointUrl=client.server_url.geturl(), RequestedSessionTimeout=60_000)
             session.ClientNonce, session.SessionName = b"n" * 32, "rude"
+            session.ClientCertificate = client.security_policy.host_certificate
+            session.ClientDescription = ua.ApplicationDescription(ApplicationUri=client.application_uri)
             await uaclient.create_session(session)
         else:
             uaclient.protocol.authentication_token = token
@@ -352,7 +356,7 @@ def test_it_is_no_discovery_server(server, client_folder):
 
 
 def test_insecure_lets_anyone_look_and_nobody_write(tmp_path):
-    server = OpcUaServer(OpcUaConfig(port=port_of_its_own(), insecure=True), tmp_path)
+    server = OpcUaServer(OpcUaConfig(port=port_of_its_own(), insecure=True, stale_after_s=3600), tmp_path)
     server.start(demo_view(0, sinr_db=9.0))
     try:
 
@@ -372,7 +376,7 @@ def test_insecure_lets_anyone_look_and_nobody_write(tmp_path):
 
 
 def test_a_password_is_made_and_told_where_none_is_configured(tmp_path, client_folder):
-    server = OpcUaServer(OpcUaConfig(port=port_of_its_own()), tmp_path)
+    server = OpcUaServer(OpcUaConfig(port=port_of_its_own(), trust_any_client=True, stale_after_s=3600), tmp_path)
     server.start(demo_view(0))
     try:
         file = tmp_path / "opcua" / "password.txt"
@@ -399,7 +403,7 @@ def test_a_port_in_use_is_told_with_the_key_to_change(tmp_path):
 
 
 def test_the_port_is_free_after_stop(tmp_path):
-    config = OpcUaConfig(port=port_of_its_own(), insecure=True)
+    config = OpcUaConfig(port=port_of_its_own(), insecure=True, stale_after_s=3600)
     for _ in range(2):
         server = OpcUaServer(config, tmp_path)
         server.start()

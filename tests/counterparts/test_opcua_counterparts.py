@@ -37,7 +37,7 @@ def server(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FACTORY_TWIN_OPCUA_USER", USER)
         patch.setenv("FACTORY_TWIN_OPCUA_PASSWORD", PASSWORD)
-        twin = OpcUaServer(OpcUaConfig(port=port), tmp_path_factory.mktemp("state"))
+        twin = OpcUaServer(OpcUaConfig(port=port, trust_any_client=True, stale_after_s=3600), tmp_path_factory.mktemp("state"))
         twin.start(demo_view(2_000_000, sinr_db=17.25))
     yield twin
     twin.stop()
