@@ -1,5 +1,6 @@
-"""What leaves and enters the twin: OPC UA, MQTT.
+"""What leaves and enters the twin: OPC UA, MQTT, VDA 5050, location tags.
 
-A bridge sees one type, :class:`bridges.view.TwinView`, and hands in one type, :class:`bridges.inbox.Command`. It runs in a thread
-or process of its own and never blocks the tick. This room imports no other room.
+A bridge sees frozen views (:class:`bridges.view.TwinView`, for VDA 5050 :class:`bridges.vda5050.view.FleetView`) and hands in
+commands (:class:`bridges.inbox.Command`) or observations. It runs in a thread or process of its own and never blocks the tick.
+This room imports no other room.
 """

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import ipaddress
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-__all__ = ["BridgesConfig", "MqttConfig", "MqttTlsConfig", "OpcUaConfig", "is_loopback"]
+from bridges.tags import TagsConfig
+from bridges.vda5050.config import Vda5050Config
+
+__all__ = ["BridgesConfig", "MqttConfig", "MqttTlsConfig", "OpcUaConfig", "is_loopback", "is_topic_prefix"]
 
 
 def is_loopback(host: str) -> bool:
@@ -22,6 +26,11 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def is_topic_prefix(value: str) -> bool:
+    """Tell whether a text can be the first levels of topics: no wildcard, no ``$`` or ``/`` in front, no ``/`` behind."""
+    return bool(value) and not (any(c in value for c in "+#\0") or value.startswith(("/", "$")) or value.endswith("/"))
 
 
 class _Model(BaseModel):
@@ -106,6 +115,14 @@ class MqttConfig(_Model):
     )
     insecure: bool = Field(False, description="Allow the password to cross a network without TLS.")
     tls: MqttTlsConfig | None = Field(None, description="TLS towards the broker; none: plain TCP.")
+    protocol: Literal["3.1.1", "5"] = Field("3.1.1", description="Version of MQTT; the embedded broker speaks 3.1.1.")
+    session_expiry_s: int = Field(
+        0, ge=0, le=604_800, description="How long the broker keeps messages for a client that is away, in s; 0: not at all."
+    )
+    reconnect_min_s: float = Field(0.25, ge=0.05, le=60, description="First wait before a lost broker is tried again, in s.")
+    reconnect_max_s: float = Field(
+        1.5, ge=0.05, le=600, description="Longest wait before a lost broker is tried again, in s; each is 50 to 100 % of it."
+    )
     topic_prefix: str = Field("factory-twin", min_length=1, description="First levels of every topic.")
     keepalive_s: int = Field(
         15, ge=2, le=3600, description="Keep-alive in s; a broker declares a silent twin lost after 1.5 of it."
@@ -117,7 +134,7 @@ class MqttConfig(_Model):
     @field_validator("topic_prefix")
     @classmethod
     def _prefix_is_a_topic(cls, value: str) -> str:
-        if any(c in value for c in "+#\0") or value.startswith(("/", "$")) or value.endswith("/"):
+        if not is_topic_prefix(value):
             raise ValueError(
                 f"topic_prefix {value!r} must not hold + or #, nor begin with / or $, nor end with /; e.g. factory-twin"
             )
@@ -130,6 +147,13 @@ class MqttConfig(_Model):
         if self.host is None and self.tls is not None:
             raise ValueError(
                 "tls is for a broker elsewhere: name its host (the embedded one serves this machine only, in plain TCP)"
+            )
+        if self.host is None and self.protocol == "5":
+            raise ValueError("protocol: '5' needs a broker: name its host (the embedded one speaks 3.1.1)")
+        if self.reconnect_max_s < self.reconnect_min_s:
+            raise ValueError(
+                f"reconnect_max_s {self.reconnect_max_s:g} is below reconnect_min_s {self.reconnect_min_s:g}; "
+                "give the first wait and then the longest, for example 0.25 and 1.5"
             )
         if (
             self.host is not None
@@ -149,3 +173,5 @@ class BridgesConfig(_Model):
 
     opcua: OpcUaConfig = Field(OpcUaConfig(), description="OPC UA server.")
     mqtt: MqttConfig = Field(MqttConfig(), description="MQTT publisher.")
+    vda5050: Vda5050Config = Field(Vda5050Config(), description="AGVs as VDA 5050 vehicles, over the broker of mqtt.")
+    tags: TagsConfig = Field(TagsConfig(), description="Location tags, over the broker of mqtt.")

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 __all__ = ["Answer", "Command", "Inbox", "Value"]
 
@@ -43,6 +43,7 @@ class Command:
     target : what it is about, for example ``agv-07``; "" for the twin as a whole.
     arguments : names and values beyond the target.
     reply : called with the answer on the tick's thread, so it must return at once; None where nobody waits.
+    payload : a message from outside as checked JSON, for example a VDA 5050 order; None for commands without one.
     """
 
     source: str
@@ -50,6 +51,7 @@ class Command:
     target: str = ""
     arguments: tuple[tuple[str, Value], ...] = ()
     reply: Callable[[Answer], None] | None = field(default=None, compare=False, repr=False)
+    payload: Mapping[str, Any] | None = field(default=None, compare=False)
 
     def argument(self, name: str) -> Value | None:
         """Return an argument by its name, None where it was not given."""

@@ -38,7 +38,11 @@ class Listener:
         self._answered.set()
 
     def _on_message(self, client, userdata, message) -> None:
-        self.messages.append((message.topic, json.loads(message.payload), bool(message.retain)))
+        try:
+            content = json.loads(message.payload)
+        except ValueError:
+            content = bytes(message.payload)
+        self.messages.append((message.topic, content, bool(message.retain)))
 
     def __enter__(self) -> Listener:
         assert self._answered.wait(10), "the broker did not answer"
