@@ -12,13 +12,14 @@ from bridges.inbox import Command, Inbox
 from bridges.vda5050.agvs import VirtualAgvs
 from bridges.vda5050.vehicle import INSTANT_COMMAND, ORDER_COMMAND
 from bridges.vda5050.view import ActionView, EdgeView, ErrorView, FleetView, NodeView, VehicleSheet, VehicleView
+from bridges.view import TwinView
 from robots.agv_config import AgvsConfig
 from robots.fleet import Fleet
 from robots.order_messages import read_instant_actions, read_order
 from robots.orders import ActionState, Order, OrderError
 from robots.state import BREAKDOWN, CHARGING, DRIVING, EMERGENCY_STOP, MODES, NO_ORDER, PERSON_NEAR, WORKING
 
-__all__ = ["FleetBridge", "start_vda5050", "vehicle_sheet"]
+__all__ = ["FleetBridge", "FleetSpeaker", "start_vda5050", "vehicle_sheet"]
 
 _KEPT_ERRORS = 10
 _QUIET = (DRIVING, WORKING, NO_ORDER, CHARGING)
@@ -65,6 +66,26 @@ def start_vda5050(
     agvs = VirtualAgvs(config.mqtt, config.vda5050, tuple(serials), vehicle_sheet(fleet.config.agvs), inbox)
     agvs.start()
     return FleetBridge(fleet, serials, config.vda5050.map_id), agvs
+
+
+class FleetSpeaker:
+    """The AGVs at the broker, as live mode asks of a bridge.
+
+    Parameters
+    ----------
+    fleet : what says how the fleet stands. agvs : the running AGVs at the broker.
+    """
+
+    def __init__(self, fleet: FleetBridge, agvs: VirtualAgvs) -> None:
+        self._fleet, self._agvs = fleet, agvs
+
+    def publish(self, view: TwinView) -> None:
+        """Hand the fleet's own view over and return at once."""
+        self._agvs.publish_fleet(self._fleet.view())
+
+    def stop(self) -> None:
+        """Say goodbye for every AGV."""
+        self._agvs.stop()
 
 
 class FleetBridge:

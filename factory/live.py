@@ -15,11 +15,11 @@ from rich.table import Table
 
 from bridges.config import BridgesConfig
 from bridges.errors import BridgeError
-from bridges.inbox import Inbox
 from bridges.mqtt import MqttPublisher
 from bridges.opcua.server import OpcUaServer
 from bridges.view import TwinView
 from factory.errors import UserError
+from factory.fleet_bridge import FleetSpeaker, start_vda5050
 from factory.publish import build_view
 from factory.scenario import load_scenario
 from factory.twin import Twin
@@ -38,9 +38,9 @@ class Bridge(Protocol):
 
 
 def start_bridges(
-    config: BridgesConfig, state: Path, first: TwinView, inbox: Inbox | None = None
+    config: BridgesConfig, state: Path, first: TwinView, twin: Twin | None = None
 ) -> tuple[list[Bridge], list[str]]:
-    """Start the bridges that the scenario enables; commands of their clients go into ``inbox``, without one there are none.
+    """Start the bridges that the scenario enables; commands of their clients go to ``twin``, without one there are none.
 
     Returns
     -------
@@ -56,7 +56,7 @@ def start_bridges(
     notices: list[str] = []
     try:
         if config.opcua.enabled:
-            server = OpcUaServer(config.opcua, state, inbox)
+            server = OpcUaServer(config.opcua, state, None if twin is None else twin.inbox)
             server.start(first)
             running.append(server)
             notices += [f"OPC UA: {server.endpoint_url}", *server.notices]
@@ -65,8 +65,14 @@ def start_bridges(
             publisher.start()
             running.append(publisher)
             notices.append(f"MQTT:   {publisher.broker_url}, topics {config.mqtt.topic_prefix}/{first.name}/...")
+        if twin is not None:
+            fleet = start_vda5050(config, twin.fleet, twin.devices[: twin.fleet.n], twin.inbox)
+            if fleet is not None:
+                twin.steering.also(fleet[0].carry_out)
+                running.append(FleetSpeaker(*fleet))
+                notices.append(f"VDA 5050: {twin.fleet.n} AGVs at the same broker; docs/vda5050.md has the topics")
     except BridgeError as error:
-        for bridge in running:
+        for bridge in reversed(running):
             bridge.stop()
         raise UserError(str(error)) from error
     return running, notices
@@ -84,7 +90,7 @@ def run_live(name: str, overrides: list[str], state: Path, seconds: float | None
     stop = threading.Event()
     with console.status("building the hall"):
         twin = Twin(loaded)
-    bridges, notices = start_bridges(loaded.scenario.bridges, state, build_view(twin, 1.0), twin.inbox)
+    bridges, notices = start_bridges(loaded.scenario.bridges, state, build_view(twin, 1.0), twin)
     for notice in notices:
         console.print(notice, soft_wrap=True)
     console.print("Ctrl-C stops.")
@@ -97,7 +103,7 @@ def run_live(name: str, overrides: list[str], state: Path, seconds: float | None
         with Live(_status(build_view(twin, 1.0), 0.0), console=console, refresh_per_second=2, transient=True) as screen:
             _follow_the_clock(twin, bridges, stop, seconds, screen)
     finally:
-        for bridge in bridges:
+        for bridge in reversed(bridges):  # the publisher may have brought the broker of those after it
             bridge.stop()
         for s, handler in previous.items():
             signal.signal(s, handler)

@@ -52,6 +52,11 @@ class Steering:
             "release_agv": self._release_agv,
         }
         self._actions = 0
+        self._others: list[Callable[[Command], bool]] = []
+
+    def also(self, carry_out: Callable[[Command], bool]) -> None:
+        """Ask somebody else about every command that is not one of these; the answer is whether it was theirs."""
+        self._others.append(carry_out)
 
     @property
     def commands(self) -> tuple[str, ...]:
@@ -61,6 +66,8 @@ class Steering:
     def apply(self, commands: Iterable[Command]) -> None:
         """Carry commands out in the order they came, and answer each; call it between ticks, on the tick's thread."""
         for command in commands:
+            if command.name not in self._does and any(other(command) for other in self._others):
+                continue
             try:
                 message = self._of(command.name)(command)
             except _RefusedError as error:

@@ -80,6 +80,22 @@ def test_what_cannot_be_done_is_refused_in_words(twin, name, target, arguments, 
     assert twin.steering.speed == 1.0
 
 
+def test_others_are_asked_about_what_is_no_command_of_the_twin(twin):
+    asked: list[str] = []
+
+    def carry_out(command: Command) -> bool:
+        asked.append(command.name)
+        command.answer(True, "theirs")
+        return command.name == "vda5050_order"
+
+    twin.steering.also(carry_out)
+    assert ask(twin, "vda5050_order", "agv-01") == Answer(True, "theirs")
+    assert ask(twin, "stop_agv", "agv-01").message == "agv-01 is paused"
+    assert ask(twin, "release_agv", "agv-01").done
+    assert asked == ["vda5050_order"]
+    twin.steering._others.clear()
+
+
 class _Listener:
     """A bridge that resumes the twin once it has seen it stand."""
 
