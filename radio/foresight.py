@@ -1,7 +1,8 @@
 """Sweeps that a network can expect, worked out for the links that somebody looks at.
 
 A forecast is asked for the legs in use, and for all TRPs of the devices whose legs are at risk. What is forecast of a link
-depends on the predicted scenes alone, so asking later gives what asking at once would have given.
+depends on the predicted scenes alone, so asking later gives what asking at once would have given. Drawn futures are kept apart
+for the best pair of every link: two legs fail together where they do so in one future.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from radio.policies.reports import LinkBudget, Report
-from radio.types import Blockers, BoolArray, Sweep, Ues
+from radio.types import Blockers, BoolArray, FloatArray, Sweep, Ues
 
 if TYPE_CHECKING:
     from radio.links import Channel
@@ -55,8 +56,9 @@ class Foresight:
         copies = [(time_us, _copied_ues(ues), _copied_blockers(blockers)) for time_us, ues, blockers in scenes]
         self._instants = [list(futures) for _, futures in groupby(copies, key=lambda scene: scene[0])]
         self.covered: BoolArray = links.copy()
-        first = [budget.report(self._sweep(futures, links)) for futures in self._instants]
-        self.reports = tuple([Report(r.time_us, r.gain, r.budget, source=self) for r in first])
+        first = [self._sweep(futures, links) for futures in self._instants]
+        made = [(budget.report(sweep), futures) for sweep, futures in first]
+        self.reports = tuple([Report(r.time_us, r.gain, r.budget, source=self, futures=futures) for r, futures in made])
 
     def cover(self, links: BoolArray) -> bool:
         """Work out links (U * T,), as far as they are not covered; return whether there were any."""
@@ -64,16 +66,19 @@ class Foresight:
         if not missing.any():
             return False
         for futures, report in zip(self._instants, self.reports, strict=True):
-            report.add(self._sweep(futures, missing).gain)
+            sweep, each = self._sweep(futures, missing)
+            report.add(sweep.gain, each)
         self.covered |= missing
         return True
 
-    def _sweep(self, futures: Sequence[Scene], links: BoolArray) -> Sweep:
+    def _sweep(self, futures: Sequence[Scene], links: BoolArray) -> tuple[Sweep, FloatArray | None]:
+        """Return what is exceeded in all futures but a share, and of several futures the best pair's gain in each (S, U, T)."""
         sweeps = [self._future(scene, links) for scene in futures]
         if len(sweeps) == 1:
-            return sweeps[0]
-        gain = np.quantile([sweep.gain for sweep in sweeps], self._share, axis=0, method="lower")
-        return Sweep(sweeps[0].time_us, gain)
+            return sweeps[0], None
+        every = np.array([sweep.gain for sweep in sweeps])
+        gain = np.quantile(every, self._share, axis=0, method="lower")
+        return Sweep(sweeps[0].time_us, gain), every.max(axis=(3, 4))
 
     def _future(self, scene: Scene, links: BoolArray) -> Sweep:
         time_us, ues, blockers = scene

@@ -19,7 +19,8 @@ from radio.messages.delivery import Delivered
 from radio.messages.packets import Packets
 from radio.messages.traffic import Traffic
 from radio.policies import create_policy, policy_class
-from radio.policies.base import Observation, ServingMonitor
+from radio.policies.base import Observation, Policy, ServingMonitor
+from radio.policies.demand import demand_of
 from radio.policies.outer_loop import HarqFeedback
 from radio.policies.reports import LinkBudget, Report, SweepReports
 from radio.policies.sensing import Sensed, Sensing
@@ -253,6 +254,13 @@ class Network:
         self._spans = CentreSpans(config)
         self._enact(policy)
 
+    def _made(self, name: str) -> Policy:
+        """Make a policy, and tell it what the services ask for if it wants to know."""
+        policy = create_policy(name, self._config, self._n_ue)
+        if getattr(policy, "wants_demand", False):
+            policy.take_demand(demand_of(self._config, self._traffic, self._n_ue))  # type: ignore[attr-defined]
+        return policy
+
     def change_policy(self, policy: str) -> None:
         """Go on under another policy, which attaches every UE anew; messages and figures are those of before.
 
@@ -264,7 +272,7 @@ class Network:
         self._enact(policy)
 
     def _enact(self, policy: str) -> None:
-        made = create_policy(policy, self._config, self._n_ue)
+        made = self._made(policy)
         self._policy, self.policy = made, policy
         self.forecasting: bool = getattr(made, "wants_forecast", False)
         self._sees_truth: bool = getattr(made, "sees_truth", False)
@@ -299,7 +307,7 @@ class Network:
         wait_ms = self._spans.at(known.time_us)
         if wait_ms is None:
             if self._alone is not None:
-                self._alone, self._policy = None, create_policy(self.policy, self._config, self._n_ue)
+                self._alone, self._policy = None, self._made(self.policy)
             return None
         if self._alone is None:
             if self.plan is None:

@@ -31,6 +31,7 @@ from factory.validate.motion import motion_rows
 from factory.validate.motion_figures import write_motion
 from factory.validate.page import CROSSING, markdown
 from factory.validate.people_rows import people_rows, safety_rows
+from factory.validate.planner_gap import planner_rows
 from factory.validate.radio_rows import antenna_rows, blockage_rows, budget_rows
 from factory.validate.rows import HEADINGS, Row, tally
 from factory.validate.service_rows import block_error_rows, survival_rows
@@ -47,7 +48,7 @@ def all_rows() -> tuple[Row, ...]:
     """Compute every row that needs no other program, table after table."""
     radio = (antenna_rows, budget_rows, knife_edge_rows, double_edge_rows, body_rows, brute_force_rows, blockage_rows)
     measured = (immerse_rows, extraction_rows)
-    services = (block_error_rows, survival_rows, tails_rows, energy_rows, loop_rows, people_rows, safety_rows)
+    services = (block_error_rows, survival_rows, planner_rows, tails_rows, energy_rows, loop_rows, people_rows, safety_rows)
     bodies = (endurance_rows, lifting_rows, motion_rows, forecast_rows, fleet_rows, cobot_rows, beam_rows)
     before = tuple(row for part in radio for row in part())
     after = (*measured, inf_rows, *services, *bodies)

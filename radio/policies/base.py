@@ -70,7 +70,8 @@ class Policy(Protocol):
     A class may say ``wants_forecast = True``: without a policy that does, nobody forecasts. ``sees_truth = True`` asks for
     ``Observation.truth``; it is for bounds, since no network could have it. ``wants_feedback = True`` asks for
     ``Observation.feedback``, ``wants_sensing = True`` for ``Observation.sensed``. ``central = False`` says that nobody plans for
-    all devices, so that a silent centre (``radio.centre_outages``) changes nothing.
+    all devices, so that a silent centre (``radio.centre_outages``) changes nothing. ``wants_demand = True``: ``take_demand`` is
+    called with a `radio.policies.demand.Demand` before the first plan.
     """
 
     name: str

@@ -443,6 +443,7 @@ def release(now_us: int, legs: IntArray) -> bool:
         if legs[SECOND_TRP, u] < 0:
             continue
         same = legs[SECOND_TRP, u] == legs[TRP, u] and legs[SECOND_BEAM, u] == legs[BEAM, u]
+        same = same and legs[SECOND_SECTOR, u] == legs[SECTOR, u]
         if legs[RISK_UNTIL, u] < now_us or same:
             legs[SECOND_TRP, u] = -1
             legs[SECOND_BEAM, u] = -1

@@ -63,6 +63,8 @@ class Report:
         and the resolution [dB] that the downlink is rounded to, 0 for none.
     found : what ``best`` answers, where it is known already.
     source : of a forecast, what works out further links: those that it has not covered have no gain. None where all have.
+    futures : (S, U, T) of a forecast, gain of the best pair of every link in each drawn future, so that what fails together is
+        known; None where there is but one, which is ``gain``.
     """
 
     time_us: int
@@ -70,6 +72,7 @@ class Report:
     budget: FloatArray
     found: Best | None = field(default=None, repr=False, compare=False)
     source: Source | None = field(default=None, repr=False, compare=False)
+    futures: FloatArray | None = field(default=None, repr=False, compare=False)
 
     @property
     def snr_dl_db(self) -> FloatArray:
@@ -83,9 +86,11 @@ class Report:
         snr_db: FloatArray = self.snr_dl_db + self.budget[kernels.UL_OVER_DL][:, None, None]
         return snr_db
 
-    def add(self, gain: FloatArray) -> None:
-        """Take in further links' gains, 0 elsewhere; for a forecast's source."""
+    def add(self, gain: FloatArray, futures: FloatArray | None = None) -> None:
+        """Take in further links' gains, 0 elsewhere, and those of every future; for a forecast's source."""
         np.add(self.gain, gain, out=self.gain)
+        if futures is not None and self.futures is not None:
+            np.add(self.futures, futures, out=self.futures)
         object.__setattr__(self, "found", None)
 
     def best(self) -> Best:

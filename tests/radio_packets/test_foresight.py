@@ -63,6 +63,9 @@ def test_of_several_futures_a_report_says_what_all_but_a_share_exceed():
         assert [r.time_us for r in drawn] == list(HORIZONS_US)
         for one, many in zip(alone, drawn, strict=True):
             np.testing.assert_allclose(many.gain, factor * one.gain, rtol=1e-12)
+            best = one.gain.max(axis=(2, 3))
+            np.testing.assert_allclose(many.futures, [k * best for k in (6, 5, 4, 3, 2)], rtol=1e-12)  # each kept apart
+    assert all(r.futures is None for r in alone)
 
 
 def test_a_foresight_keeps_its_scenes():
@@ -114,4 +117,4 @@ def test_a_policy_decides_the_same(seed):
         for f in fields(want):
             np.testing.assert_array_equal(getattr(got, f.name), getattr(want, f.name))
     assert any((plan.trp[:, 1] >= 0).any() for plan in plans[0])  # second legs were chosen
-    assert min(covered) < 0.9
+    assert min(covered) < 1.0  # a fifth of all links fails at any time here, so most devices are looked at

@@ -50,12 +50,12 @@ OUTCOME = (
     "stream", "message", "time_us", "ok", "latency_us", "cause", "owner", "part", "trp", "beam", "mcs", "spent_dl", "spent_ul",
 )  # fmt: skip
 ORDERS = ("trp", "beam", "sector", "usable", "repetitions")
-# Written down from the NumPy form of the policies: outcomes, orders, expected losses, sum of the reckoned SINRs [dB],
-# beam changes.
+# Written down from the NumPy form of the policies, human_aware from its kernels: outcomes, orders,
+# expected losses, sum of the reckoned SINRs [dB], beam changes.
 RECORDED = {
     "static": ("f88be0c70916f22c", "830f74d9b87fd01f", 942.331021094477, 258522.66317248732, 65),
     "reactive": ("d9372a5411e6ad18", "6028e7256908a1cd", 156.43311157022856, 179040.3589132022, 149),
-    "human_aware": ("e9bcf13b5b784c5b", "8287a98dbc4f82ef", 35.514179881089674, 179926.55336530018, 123),
+    "human_aware": ("c79b6221c45c15d7", "82c46990ab14af36", 31.576586459559266, 125980.08540195055, 230),
 }
 
 

@@ -344,13 +344,13 @@ def test_reactive_is_out_where_human_aware_is_not():
 
 def test_link_adaptation_falls_before_the_body():
     def snr_at(t):
-        return world({0: 25.0 if t < 1_000_000 else 9.0})
+        return world({0: 25.0 if t < 1_000_000 else -2.0})
 
     config = radio_config(1)
     plans = drive("human_aware", config, snr_at, 110, forecast_at=oracle_forecast(snr_at, config))
     sinr = column(plans, "sinr_dl_db")
-    assert sinr[85] == pytest.approx(23.6 - 6.0, abs=0.2)
-    assert np.all(sinr[95:] < 3.5)
+    assert 15.0 < sinr[85] <= 23.6 - 6.0  # no lower than is free of charge: two symbols carry 64 byte from 2 dB on
+    assert np.all(sinr[92:100] < 0.0)  # the rung for -2 dB, with what may be worse than forecast, before the body is there
     reactive = column(drive("reactive", config, snr_at, 110), "sinr_dl_db")
     assert reactive[100] == pytest.approx(23.6 - 6.0, abs=0.2)
 
@@ -361,8 +361,9 @@ def test_another_beam_of_the_same_trp_serves_where_there_is_no_other():
 
     config = radio_config(1)
     plans = drive("human_aware", config, snr_at, 130, forecast_at=oracle_forecast(snr_at, config))
-    assert plans[80].trp[0].tolist() == [0, 0]
-    assert plans[80].beam[0].tolist() == [0, 2]
+    assert plans[95].trp[0].tolist() == [0, 0]  # the serving pair is forecast to fail from 100 ms ahead on
+    assert plans[95].beam[0].tolist() == [0, 2]
+    assert plans[95].usable[0].tolist() == [True, True]
     beams = np.array([[p.beam[0, 0], p.beam[0, 1]] for p in plans[100:]])
     assert np.all((beams == 2).any(axis=1))
 
@@ -377,15 +378,17 @@ def test_no_second_leg_is_prepared_without_risk():
     assert set(column(plans, "trp", leg=1)) == {-1}
 
 
-def test_a_forecast_turn_of_the_device_does_not_collapse_link_adaptation():
+def test_a_forecast_turn_of_the_device_prepares_the_other_beam_and_leaves_the_first():
     config = radio_config(1)
 
     def turned(now, budget):
         return tuple(budget.report(sweep_of(config, world({0: -32.0, 2: 25.0}), now + h)) for h in (100_000, 250_000))
 
     plans = drive("human_aware", config, lambda t: world({0: 25.0, 2: 10.0}), 60, forecast_at=turned)
-    assert set(column(plans, "beam", leg=0)) == {0}  # beam 2, at 10 dB, does not work yet
-    assert column(plans, "sinr_dl_db")[5:] == pytest.approx(23.6 - 6.0, abs=0.2)
+    assert set(column(plans, "beam", leg=0)) == {0}  # beam 2, at 10 dB, does not work yet as well
+    second = column(plans, "beam", leg=1)
+    assert set(second[3:25]) == {2}
+    assert second[-1] == -1  # given up once these forecasts were found to be wrong
 
 
 @pytest.mark.parametrize(("second_ul_db", "primary"), [(2.0, 0), (28.0, 1)])
@@ -394,12 +397,11 @@ def test_legs_are_compared_in_their_worse_direction(second_ul_db, primary):
     budget, policy, load = LinkBudget(config), create_policy("human_aware", config, 1), np.zeros(2)
     survey = budget.report(sweep_of(config, world({0: 20.0}, {1: 19.0}), 0))
     dl, ul = np.array([[14.0, 28.0]]), np.array([[14.0, second_ul_db]])
-    for k in range(6):
+    for k in range(30):  # the first leg keeps its place for the hold time
         now = k * DT_US
-        forecast = (budget.report(sweep_of(config, world({0: 5.0}, {1: 5.0}), 100_000)),)
+        forecast = (budget.report(sweep_of(config, world({0: -30.0}, {1: 5.0}), 500_000)),)
         observation = Observation(now, survey, survey, now - DT_US, int(k > 0), dl, ul, load, load, forecast)
         plan = policy.plan(observation)
         if plan.trp[0, 0] != 0:
             break
     assert plan.trp[0, 0] == primary
-    assert sorted(plan.trp[0].tolist()) == [0, 1]
