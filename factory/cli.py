@@ -167,6 +167,39 @@ def export(
 
 
 @app.command()
+def hall(
+    out: Annotated[Path, typer.Option(help="Scenario to write (YAML).")],
+    seed: Annotated[int, typer.Option(help="Seed of all that is left open.")] = 1,
+    name: Annotated[str | None, typer.Option(help="Name of the scenario.")] = None,
+    aisles: Annotated[int | None, typer.Option(help="Rack aisles, 1 to 6.")] = None,
+    length_m: Annotated[float | None, typer.Option(help="Length of the hall in m.")] = None,
+    aisle_length_m: Annotated[float | None, typer.Option(help="Length of an aisle in m, 6 to 80.")] = None,
+    aisle_width_m: Annotated[float | None, typer.Option(help="Free width of an aisle in m, 2.8 to 8.")] = None,
+    rack_height_m: Annotated[float | None, typer.Option(help="Height of the racks in m.")] = None,
+    rack_material: Annotated[str | None, typer.Option(help="metal, chipboard or wood.")] = None,
+    height_m: Annotated[float | None, typer.Option(help="Height of the hall in m.")] = None,
+    cobots: Annotated[int | None, typer.Option(help="Cobot cells, 0 to 4.")] = None,
+    agvs: Annotated[int | None, typer.Option(help="AGVs.")] = None,
+    people: Annotated[int | None, typer.Option(help="People.")] = None,
+    panels: Annotated[int | None, typer.Option(help="Hand-held panels.")] = None,
+    trps: Annotated[int | None, typer.Option(help="Transmission points, 1 to 12.")] = None,
+    trp_layout: Annotated[str | None, typer.Option(help="ceiling, aisle-ends, corners or crossing.")] = None,
+    carrier: Annotated[str | None, typer.Option(help="28ghz, 28ghz-wide or 3.7ghz.")] = None,
+    mix: Annotated[str | None, typer.Option(help="Services: standard, video, control or panels.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite what is there.")] = False,
+) -> None:
+    """Generate a hall from a seed: aisles, cells, routes, people, TRPs and services; what is not given is drawn."""
+    from factory.halls.command import asked, hall_command
+
+    ask = asked(
+        seed=seed, name=name, aisles=aisles, length_m=length_m, aisle_length_m=aisle_length_m, aisle_width_m=aisle_width_m,
+        rack_height_m=rack_height_m, rack_material=rack_material, height_m=height_m, cobots=cobots, agvs=agvs, people=people,
+        panels=panels, trps=trps, trp_layout=trp_layout, carrier=carrier, mix=mix,
+    )  # fmt: skip
+    raise typer.Exit(hall_command(ask, out, force, Console()))
+
+
+@app.command()
 def tails(
     scenario: ScenarioArgument = "default",
     service: Annotated[str | None, typer.Option(help="Service by its name; may be absent where there is one.")] = None,
@@ -275,6 +308,43 @@ def optimise(
     from factory.study.optimise_command import optimise_command
 
     raise typer.Exit(optimise_command(search, out, workers, Console()))
+
+
+study_app = typer.Typer(no_args_is_help=True, help="Studies that the repository's own figures come from.")
+app.add_typer(study_app, name="study")
+
+
+@study_app.command("policies")
+def study_policies(
+    halls: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[HALL...]", help="Scenarios by name or file; examples/policies/halls when absent."),
+    ] = None,
+    seeds: Annotated[str, typer.Option(help="Number of seeds of the table, or a list of them: 3,5,8.")] = "20",
+    seconds: Annotated[float, typer.Option(help="Simulated seconds of a point of the table.")] = 60.0,
+    policies: Annotated[str | None, typer.Option(help="Policies, with commas; all built-in ones when absent.")] = None,
+    part: Annotated[
+        str | None, typer.Option(help="table, curve, capacity, sensitivity or acting, several with commas; all when absent.")
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Worker processes.")] = 2,
+    out: Annotated[Path, typer.Option(help="Folder of the points; the same command goes on with one.")] = Path(
+        "studies/policies"
+    ),
+    docs: Annotated[
+        Path | None, typer.Option(help="Folder for policies.json, the page and the plots; --out when absent.")
+    ] = None,
+    fixes: Annotated[
+        list[str] | None, typer.Option("--fix", metavar="KEY=VALUE", help="Override for all points, e.g. a timer of reactive.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="A few seconds and seeds of everything, to see that it works.")] = False,
+) -> None:
+    """Compare all policies over halls and seeds: table, curve, capacity, sensitivities (docs/policies-study.md)."""
+    from factory.study.policies.command import checked, policies_command
+    from factory.study.policies.settings import asked_of
+
+    asked = checked(asked_of(halls or (), policies, seeds, seconds, workers, out, part, fixes or (), quick))
+    command = " ".join(["factory-twin", *sys.argv[1:]])
+    raise typer.Exit(policies_command(asked, command, docs, Console(), Console(stderr=True)))
 
 
 @app.command()

@@ -136,9 +136,9 @@ class Twin:
             self.accounts = tuple(ResourceAccount(radio, self.traffic.service_name, radio.energy) for _ in self.networks)
         self.tracker = DownTracker(self.traffic, len(classes))
         # Streams whose silence stops a machine: control of the machine itself, and a panel's for the cobot it is paired with.
-        # Events are no stream of commands: nobody waits for one. Between two devices it is the receiver that waits.
+        # Events and copies are no streams of commands: nobody waits for one. Between two devices it is the receiver that waits.
         sent = self.traffic.sent
-        control = np.flatnonzero(~self.traffic.video & ~sent.poisson)
+        control = np.flatnonzero(~self.traffic.video & ~sent.poisson & (sent.copy == 0))
         device = np.where(sent.peer >= 0, sent.peer, self.traffic.ue)[control]
         machine = np.where(device < self.n_machines, device, n_agv + (device - self.n_machines) % max(n_cobot, 1))
         kept = machine < self.n_machines

@@ -266,6 +266,13 @@ class ServiceConfig(_Model):
     profile: str = Field(description="TS 22.104 profile by name, such as mobile-robot or video; docs/radio.md has all.")
     devices: Literal["agv", "cobot", "panel"] = Field(description="Class of devices.")
     share: float = Field(1.0, gt=0, le=1, description="Share of the devices of that class that use the service.")
+    copies: int = Field(
+        1,
+        ge=1,
+        le=1024,
+        description="Equal devices behind each antenna of that class, each with messages of its own; only the first one's stop "
+        "the machine. More than 1 is for studies of how many devices a hall carries.",
+    )
     direction: Literal["downlink", "uplink", "uplink_downlink"] | None = Field(
         None,
         description="Direction, the profile's own when absent; uplink_downlink: from device to device through the network.",

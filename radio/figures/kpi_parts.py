@@ -73,7 +73,7 @@ def loss_figures(units: FloatArray, interval_s: float, rng: np.random.Generator)
 def by_device(traffic: Traffic, tables: KpiTables, seed: int) -> dict[int, dict[str, Json]]:
     """Give the figures of every service of every device that had messages: UE, then service."""
     out: dict[int, dict[str, Json]] = {}
-    for s in range(traffic.n_streams):
+    for s in np.flatnonzero(traffic.sent.copy == 0).tolist():  # copies are figures of a service, not of the device
         units = tables.units[s]
         units = units[units[:, MESSAGES] > 0]
         if len(units):

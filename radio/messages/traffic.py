@@ -34,6 +34,7 @@ class Sending:
     request : (N,) uplink by scheduling request and grant.
     repetitions : (N,) repetitions of a transmission at least.
     transmissions : (N,) transmissions of a message at most.
+    copy : (N,) 0 for the device itself, from 1 for further ones that are served over its antenna.
     """
 
     peer: IntArray
@@ -43,13 +44,14 @@ class Sending:
     request: BoolArray
     repetitions: IntArray
     transmissions: IntArray
+    copy: IntArray
 
     @staticmethod
     def plain(n: int) -> Sending:
         """Return the plainest way for n streams: one transmission in any symbol, periodic, one hop."""
         none, once = np.zeros(n, dtype=np.int64), np.ones(n, dtype=np.int64)
         no = np.zeros(n, dtype=np.bool_)
-        return Sending(-once, no, none, none, no, once, once)
+        return Sending(-once, no, none, none, no, once, once, none)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,8 +210,9 @@ def build_traffic(config: RadioConfig, device_class: Sequence[str], rng: np.rand
     """Lay out the streams of every service over the devices of its class.
 
     Of the devices of a class, the first ``round(share * count)`` (at least one) use the service. Offsets are drawn uniformly
-    inside the transfer interval. With ``uplink_downlink`` the i-th of them sends to the i-th device of the peers' class,
-    beginning again where there are fewer; within one class to the next one.
+    inside the transfer interval; those of copies come after all others, so that the first ones' stay as they are. With
+    ``uplink_downlink`` the i-th of them sends to the i-th device of the peers' class, beginning again where there are fewer;
+    within one class to the next one.
 
     Parameters
     ----------
@@ -225,7 +228,11 @@ def build_traffic(config: RadioConfig, device_class: Sequence[str], rng: np.rand
     """
     rows: list[tuple[int, ...]] = []
     resolved = [resolve(s) for s in config.services]
-    for index, (service, r) in enumerate(zip(config.services, resolved, strict=True)):
+    most = max((s.copies for s in config.services), default=1)
+    for copy, index in ((c, i) for c in range(most) for i in range(len(resolved))):
+        service, r = config.services[index], resolved[index]
+        if copy >= service.copies:
+            continue
         devices = [u for u, name in enumerate(device_class) if name == service.devices]
         peers = [u for u, name in enumerate(device_class) if name == service.peers]
         count = max(1, round(service.share * len(devices)))
@@ -242,10 +249,10 @@ def build_traffic(config: RadioConfig, device_class: Sequence[str], rng: np.rand
             rows.append(
                 (
                     u, index, r.direction, r.interval_us, offset, r.deadline_us, r.survival, r.bits, r.video, peer, r.aperiodic,
-                    service.jitter_us, r.occasion_us, r.requested, service.repetitions, service.max_transmissions,
+                    service.jitter_us, r.occasion_us, r.requested, service.repetitions, service.max_transmissions, copy,
                 )
             )  # fmt: skip
-    columns = [np.array([row[c] for row in rows], dtype=np.int64) for c in range(16)]
+    columns = [np.array([row[c] for row in rows], dtype=np.int64) for c in range(17)]
     return Traffic(
         ue=columns[0],
         service=columns[1],
@@ -268,5 +275,6 @@ def build_traffic(config: RadioConfig, device_class: Sequence[str], rng: np.rand
             request=columns[13].astype(np.bool_),
             repetitions=columns[14],
             transmissions=columns[15],
+            copy=columns[16],
         ),
     )
