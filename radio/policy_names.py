@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
-BUILT_IN = ("static", "reactive", "duplicate", "human_aware", "oracle", "decentralised")
+BUILT_IN = ("static", "reactive", "duplicate", "human_aware", "oracle", "decentralised", "adaptive")
 GROUP = "factory_twin.policies"
 
 

@@ -45,6 +45,7 @@ POLICY_COLOURS: dict[str, str] = {
     "human_aware": VERMILLION,
     "oracle": GREEN,
     "decentralised": ORANGE,
+    "adaptive": "#56b4e9",
 }
 _FLOOR_DB = -40.0  # a link that is gone altogether is drawn here, so that the rest keeps its scale
 MARGIN_RANGE_DB = (-10.0, 30.0)

@@ -15,6 +15,7 @@ POLICY_WORDS: dict[str, str] = {
     "duplicate": "sends everything twice, over the two best transmission points",
     "human_aware": "forecasts where people walk, and prepares another beam before they arrive",
     "oracle": "knows the true channel of every tick; a bound of what knowing bodies can bring",
+    "adaptive": "plans as human_aware does, but is not told where people go",
     "decentralised": "every device chooses for itself, from what it senses and hears nearby",
 }
 NOUNS: dict[str, str] = {"video": "video frame"}

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from factory.study.changes import Change, ChangeError, Draft, change
+from radio.config import PolicyName
 
 Point = tuple[float, float, float]
 Name = Annotated[str, Field(min_length=1, description="Name of the TRP; * and ? stand for anything.")]
@@ -151,7 +152,7 @@ class FailTrp(Change):
 class Policy(Change):
     """Another policy moves the machines."""
 
-    name: Literal["static", "reactive", "human_aware"] = Field(description="static, reactive or human_aware.")
+    name: PolicyName = Field(description="A policy of docs/policies.md, such as reactive or human_aware.")
 
     def apply(self, draft: Draft) -> None:
         """Write the policy."""

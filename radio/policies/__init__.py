@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import cast
 
 from radio.config import RadioConfig
+from radio.policies.adaptive import AdaptivePolicy
 from radio.policies.base import Observation, Policy, ServingMonitor
 from radio.policies.decentralised import DecentralisedPolicy
 from radio.policies.duplicate import DuplicatePolicy
@@ -28,7 +29,8 @@ __all__ = [
 ]
 
 _POLICIES: dict[str, Callable[[RadioConfig, int], Policy]] = {
-    p.name: p for p in (StaticPolicy, ReactivePolicy, DuplicatePolicy, HumanAwarePolicy, OraclePolicy, DecentralisedPolicy)
+    p.name: p
+    for p in (StaticPolicy, ReactivePolicy, DuplicatePolicy, HumanAwarePolicy, AdaptivePolicy, OraclePolicy, DecentralisedPolicy)
 }
 
 

@@ -25,6 +25,7 @@ _JOINT_PRIOR = (20.0, 1.0)  # falls of one leg, and of both, that are assumed be
 _PRIOR_WEIGHT, _PRIOR_SCALE_DB = 5.0, 2.0  # residuals before anything was measured: both ways, exponential (assumed)
 _LATE_US, _CLIP_DB, _FORGET = 20_000, 20.0, 0.1  # forecasts are judged by the report after their instant (assumed)
 _WORSE, _WORSE_DB2 = 2.0, 4.0  # forecasts that are worse than no change by more than this are not trusted (assumed)
+_MASKED = 8  # forecasts whose trusted part is kept
 _TICK_US = 10_000  # measurements come about this often; only forgetting depends on it
 
 
@@ -91,6 +92,7 @@ class HumanAwarePolicy(ReactivePolicy):
         self._wrong: FloatArray = np.zeros((2, n_ue))
         self._trusted: BoolArray = np.ones(n_ue, dtype=np.bool_)
         self._easy: BoolArray = np.ones(n_ue, dtype=np.bool_)
+        self._masked: dict[int, tuple[Report, tuple[int, bytes], FloatArray]] = {}
 
     def take_demand(self, demand: Demand) -> None:
         """Learn what the services ask for; without it every device is taken to have 64 byte every 10 ms both ways."""
@@ -107,7 +109,7 @@ class HumanAwarePolicy(ReactivePolicy):
         """Return the plan of the coming tick."""
         now_us, legs = observation.time_us, self._legs
         report, best = self._advance(observation)
-        coming = [f for f in observation.forecast or () if f.time_us >= now_us]
+        coming = self._coming(observation, report)
         if not coming:
             legs[kernels.RISK_UNTIL] = -1
             kernels.release(now_us, legs)
@@ -133,6 +135,10 @@ class HumanAwarePolicy(ReactivePolicy):
             self._exchange(observation, report, snr, inr)
             snr, inr = self._levels_of(report, legs, self._load)
         return self._order(now_us, snr, inr)
+
+    def _coming(self, observation: Observation, report: Report) -> list[Report]:
+        """Forecasts whose targets are still ahead, in order of time."""
+        return [f for f in observation.forecast or () if f.time_us >= observation.time_us]
 
     def _levels_of(self, report: Report, legs: IntArray, load: FloatArray) -> tuple[FloatArray, FloatArray]:
         """SNR and interference over noise of both legs of every device by a report [dB], (2, U, 2) each."""
@@ -180,7 +186,15 @@ class HumanAwarePolicy(ReactivePolicy):
         """Gains of a forecast (U, T, B, S), without those of devices whose forecasts are not trusted."""
         if self._trusted.all():
             return forecast.gain
-        return np.asarray(forecast.gain * self._trusted[:, None, None, None])
+        covered = 0 if forecast.source is None else int(forecast.source.covered.sum())
+        key = (covered, self._trusted.tobytes())
+        kept = self._masked.get(forecast.time_us)
+        if kept is None or kept[0] is not forecast or kept[1] != key:
+            if len(self._masked) >= _MASKED:
+                self._masked.clear()
+            kept = (forecast, key, np.asarray(forecast.gain * self._trusted[:, None, None, None]))
+            self._masked[forecast.time_us] = kept
+        return kept[2]
 
     def _look_ahead(self, coming: list[Report], report: Report, best: Best, now_us: int) -> None:
         """Lay out by how much the forecasts are below the report: those of the near future, and all."""

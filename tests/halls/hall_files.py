@@ -10,7 +10,7 @@ from factory.scenario import LoadedScenario, load_scenario
 from radio.config import RadioConfig
 
 FOLDER = Path(__file__).parents[2] / "examples" / "policies" / "halls"
-REGIMES = ("aisle-ends", "narrow-licence", "shared-chain", "panel-crowd", "cell-100ghz", "trp-out", "well-planned")
+REGIMES = ("aisle-ends", "narrow-licence", "shared-chain", "panel-crowd", "cell-140ghz", "trp-out", "well-planned")
 GENERATED = {"generated-11": 11, "generated-12": 12, "generated-14": 14, "generated-17": 17}
 THERMAL_DBM_PER_HZ = 10.0 * math.log10(1.380649e-23 * 290.0) + 30.0
 
@@ -37,7 +37,7 @@ WIDE, LICENCE = ("28 GHz, 24 dBm, isotropic",), ("3.7 GHz, 24 dBm, isotropic",)
 CELL = ("140 GHz, 10 dBm",)
 BEAMS = ("28 GHz, 30 dBm", "28 GHz, uplink 23 dBm")
 ROWS_OF = {
-    "aisle-ends": WIDE, "narrow-licence": LICENCE, "shared-chain": BEAMS, "panel-crowd": WIDE, "cell-100ghz": CELL,
+    "aisle-ends": WIDE, "narrow-licence": LICENCE, "shared-chain": BEAMS, "panel-crowd": WIDE, "cell-140ghz": CELL,
     "trp-out": WIDE, "well-planned": BEAMS, "generated-11": WIDE, "generated-12": BEAMS, "generated-14": WIDE,
     "generated-17": LICENCE,
 }  # fmt: skip

@@ -12,7 +12,7 @@ from radio.config import BeamManagementConfig, HumanAwareConfig
 from radio.policies import LinkBudget, Observation, Policy, ServingMonitor, SweepReports, create_policy
 from radio.policies.base import capped_db, recovery_tail_us
 
-NAMES = ("static", "reactive", "duplicate", "human_aware", "oracle", "decentralised")
+NAMES = ("static", "reactive", "duplicate", "human_aware", "oracle", "decentralised", "adaptive")
 EVM_CEILING_DB = -20 * np.log10(0.035)
 
 
@@ -405,3 +405,14 @@ def test_legs_are_compared_in_their_worse_direction(second_ul_db, primary):
         if plan.trp[0, 0] != 0:
             break
     assert plan.trp[0, 0] == primary
+
+
+def test_adaptive_is_told_nothing_of_where_people_go():
+    config = radio_config(2)
+    ahead = oracle_forecast(body_at_one_second, config)
+    told, untold = (drive("adaptive", config, body_at_one_second, 300, forecast_at=f) for f in (ahead, None))
+    for one, other in zip(told, untold, strict=True):
+        for name in ("trp", "beam", "sector", "usable", "repetitions", "sinr_dl_db", "sinr_ul_db"):
+            np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+    aware = drive("human_aware", config, body_at_one_second, 300, forecast_at=ahead)
+    assert any(not np.array_equal(one.trp, other.trp) for one, other in zip(aware, told, strict=True))

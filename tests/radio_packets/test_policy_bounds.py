@@ -108,7 +108,7 @@ def test_oracle_refuses_to_guess() -> None:
         create_policy("oracle", config, 1).plan(blind)
 
 
-@pytest.mark.parametrize("name", ["static", "reactive", "duplicate", "human_aware", "decentralised"])
+@pytest.mark.parametrize("name", ["static", "reactive", "duplicate", "human_aware", "decentralised", "adaptive"])
 def test_nobody_else_looks_at_the_truth(name) -> None:
     """Another truth changes no plan: what a real network could not know does not leak."""
     config = radio_config(2)
@@ -151,7 +151,7 @@ def test_a_registered_policy_can_be_asked_for(lazy) -> None:
     config = RadioConfig.model_validate({**base.model_dump(), "policy": "lazy", "compare": []})
     assert config.policies == ("lazy",)
     assert create_policy("lazy", config, 3).name == "lazy"
-    with pytest.raises(ValidationError, match="known: static, reactive, duplicate, human_aware, oracle, decentralised, lazy"):
+    with pytest.raises(ValidationError, match="known: static, reactive, duplicate, human_aware, oracle, decentralised, adaptive, lazy"):
         RadioConfig.model_validate({**base.model_dump(), "policy": "lazier"})
 
 

@@ -127,6 +127,16 @@ def never_worse(aware: Compared, reactive: Compared) -> Verdict:
     return Verdict(aim, verdict, in_words(risk), risk.reason)
 
 
+def by_forecasts(aware: Compared, adaptive: Compared) -> Verdict:
+    """Less unavailability than the same planner that is not told where people go."""
+    aim = "forecasts of people pay: less unavailability than adaptive, which has none"
+    risk, spent = pooled_ratio(adaptive.risk, aware.risk), spent_ratio(adaptive.symbols, aware.symbols)
+    figure = f"unavailability {in_words(risk)}, symbols {in_words(spent)}"
+    if math.isnan(risk.value):
+        return Verdict(aim, NOT_ASKED, figure, "neither had any")
+    return Verdict(aim, below(risk, 1.0), figure, risk.reason)
+
+
 def capacity_aim(aware: tuple[float, float, float], reactive: tuple[float, float, float], most: bool) -> Verdict:
     """>= 2 times the devices of reactive at its best fixed margin.
 

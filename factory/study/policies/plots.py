@@ -18,6 +18,7 @@ LOOKS = {
     "reactive": ("#0072b2", "o"),
     "duplicate": ("#e69f00", "s"),
     "human_aware": ("#009e73", "D"),
+    "adaptive": ("#56b4e9", "X"),
     "decentralised": ("#cc79a7", "^"),
     "oracle": ("#000000", "*"),
 }

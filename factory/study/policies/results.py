@@ -174,6 +174,8 @@ def table_results(results: HallResults, folder: StudyFolder) -> None:
         found.append(aims.never_worse(of(own, "human_aware"), of(own, "reactive")))
         if "duplicate" in own.policies and group == CONTROL:  # video has no second legs
             found.append(aims.against_duplicate(of(own, "human_aware"), of(own, "duplicate")))
+        if "adaptive" in own.policies:
+            found.append(aims.by_forecasts(of(own, "human_aware"), of(own, "adaptive")))
         if "oracle" in own.policies:
             found.append(aims.against_oracle(of(own, "human_aware"), of(own, "oracle")))
         results.verdicts += [in_group(v, group) for v in found]

@@ -15,7 +15,7 @@ from radio.messages.traffic import resolve
 from radio.policy_names import BUILT_IN, known_policy
 
 PARTS = ("table", "curve", "capacity", "sensitivity", "acting")
-POLICIES = ("static", "reactive", "duplicate", "human_aware", "decentralised", "oracle")
+POLICIES = ("static", "reactive", "duplicate", "adaptive", "human_aware", "decentralised", "oracle")
 """Policies of the study, of which those that this version has are taken where none are named."""
 HALLS = "examples/policies/halls/*.yaml"
 MARGINS_DB = (0.0, 3.0, 6.0, 10.0, 15.0, 20.0, 25.0, 30.0)
