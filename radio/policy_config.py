@@ -80,3 +80,33 @@ class CentreOutageConfig(_Model):
     reestablishment_ms: float = Field(
         60.0, ge=0, le=5000, description="What RRC re-establishment takes a device beyond random access in ms (assumed)."
     )
+
+
+class HumanAwareConfig(_Model):
+    """The forecast-driven policy; see docs/policies.md."""
+
+    horizons_ms: tuple[float, ...] = Field(
+        (100.0, 250.0, 500.0), min_length=1, description="Instants ahead that are looked at in ms."
+    )
+    period_ms: float = Field(100.0, ge=10, le=1000, description="Time between forecasts in ms.")
+    risk_target: float = Field(
+        1e-5, ge=1e-9, le=1e-2, description="Risk that a control message may have: the cheapest plan below it is chosen."
+    )
+    hold_ms: float = Field(
+        200.0, ge=10, le=10_000, description="Least time that a second leg is kept once it was prepared, in ms."
+    )
+    memory_s: float = Field(
+        20.0, ge=1, le=3600, description="How long measurements count for what a prediction may miss, as a time constant in s."
+    )
+    risk_sinr_db: float = Field(
+        8.0,
+        ge=-20,
+        le=40,
+        description="SINR below which a link counts as weak: decentralised prepares a second leg then [dB].",
+    )
+    futures: int = Field(
+        1, ge=1, le=200, description="Futures drawn for each instant; 1: the expected one alone, people going on as they walk."
+    )
+    futures_share: float = Field(
+        0.2, gt=0, lt=1, description="Of several futures, the share that may be worse than what is reckoned with, 0..1."
+    )

@@ -6,7 +6,7 @@ import numpy as np
 
 from radio.config import RadioConfig
 from radio.policies import kernels
-from radio.policies import kernels_bounds as bounds
+from radio.policies import kernels_second as seconds
 from radio.policies.base import Observation
 from radio.policies.reactive import ReactivePolicy
 from radio.types import FloatArray, Plan
@@ -40,9 +40,9 @@ class DuplicatePolicy(ReactivePolicy):
         """Return the plan of the coming tick."""
         now_us = observation.time_us
         report, best = self._advance(observation)
-        if bounds.drop_doubled(self._legs) or self._followed_us != report.time_us:
+        if seconds.drop_doubled(self._legs) or self._followed_us != report.time_us:
             self._followed_us = report.time_us
-            bounds.follow_seconds(
+            seconds.follow_seconds(
                 now_us, self._legs, self._timers, self._levels, report.gain, report.budget, best.dl_db, best.beam, best.sector
             )
         kernels.exchange_by_merit(

@@ -339,98 +339,6 @@ def write_plan(
 
 
 @njit(cache=True, fastmath=False)
-def lower_floor(floor: FloatArray, gain: FloatArray) -> None:
-    """Lower ``floor`` (U, T, B), in place, to the best sector's gain of a forecast (U, T, B, S)."""
-    n_ue, n_trp, n_beam, n_sector = gain.shape
-    for u in range(n_ue):
-        for t in range(n_trp):
-            for b in range(n_beam):
-                best = gain[u, t, b, 0]
-                for s in range(1, n_sector):
-                    best = max(best, gain[u, t, b, s])
-                floor[u, t, b] = min(floor[u, t, b], best)
-
-
-@njit(cache=True, fastmath=False)
-def at_risk(
-    legs: IntArray, known: FloatArray, levels: FloatArray,
-    report_gain: FloatArray, report_budget: FloatArray, floor: FloatArray, budget: FloatArray,
-) -> tuple[FloatArray, BoolArray]:  # fmt: skip
-    """Return the lowest SINR of every serving pair over the horizon (U,) [dB], and whether it is at risk (U,).
-
-    Parameters as ``judge_risk``; of ``floor`` the serving TRPs' alone are looked at.
-    """
-    n_ue = floor.shape[0]
-    lowest_db, risk = np.empty(n_ue), np.zeros(n_ue, np.bool_)
-    hysteresis_db, margin_db, evm = levels[HYSTERESIS], levels[MARGIN], levels[EVM]
-    for u in range(n_ue):
-        t, b = legs[TRP, u], legs[BEAM, u]
-        floor_db = in_db(floor[u, t, b], budget[OFFSET_DL, t], 0.0)
-        dl_db, ul_db = capped(floor_db, evm), capped(floor_db + budget[UL_OVER_DL, t], evm)
-        reported_db = beam_db(report_gain, report_budget, u, t, b)
-        reported_dl_db = capped(reported_db, evm)
-        reported_ul_db = capped(reported_db + report_budget[UL_OVER_DL, t], evm)
-        # what interference now takes from the measured SINR, it will take from the forecast
-        lowest_db[u] = min(
-            dl_db - max(reported_dl_db - known[KNOWN_DL, u], 0.0), ul_db - max(reported_ul_db - known[KNOWN_UL, u], 0.0)
-        )
-        drop_db = max(reported_dl_db - dl_db, reported_ul_db - ul_db)
-        ease_db = hysteresis_db if legs[SECOND_TRP, u] >= 0 else 0.0
-        risk[u] = lowest_db[u] < levels[RISK] + ease_db or drop_db > margin_db - ease_db
-    return lowest_db, risk
-
-
-@njit(cache=True, fastmath=False)
-def judge_risk(
-    now_us: int, legs: IntArray, known: FloatArray, timers: IntArray, levels: FloatArray,
-    report_gain: FloatArray, report_budget: FloatArray, floor: FloatArray, budget: FloatArray, nearest_gain: FloatArray,
-) -> None:  # fmt: skip
-    """Judge the risk of every serving pair by a forecast, and choose second legs.
-
-    Parameters
-    ----------
-    report_gain, report_budget : the latest report.
-    floor, budget : (U, T, B) least gain over the horizon of every beam's best sector, and the forecasts' link budget.
-    nearest_gain : (U, T, B, S) the forecast nearest in time.
-    """
-    n_ue, n_trp, n_beam = floor.shape
-    hysteresis_db = levels[HYSTERESIS]
-    lowest_db, risk = at_risk(legs, known, levels, report_gain, report_budget, floor, budget)
-    for u in range(n_ue):
-        if risk[u]:
-            legs[RISK_UNTIL, u] = now_us + timers[HOLD]
-    if not risk.any():
-        return
-    for u in range(n_ue):
-        if risk[u]:
-            t = legs[TRP, u]
-            own_db, own_beam, other, other_db, other_beam = -np.inf, 0, 0, -np.inf, 0
-            for o in range(n_trp):
-                best = 0
-                for b in range(1, n_beam):
-                    if floor[u, o, b] > floor[u, o, best]:
-                        best = b
-                if o != t:
-                    best_db = in_db(floor[u, o, best], budget[OFFSET_DL, o], 0.0)
-                    if best_db > other_db:
-                        other, other_db, other_beam = o, best_db, best
-                elif best != legs[BEAM, u]:
-                    own_db, own_beam = in_db(floor[u, o, best], budget[OFFSET_DL, o], 0.0), best
-            held, held_beam = legs[SECOND_TRP, u], legs[SECOND_BEAM, u]
-            beat_db = lowest_db[u] if held < 0 else in_db(floor[u, held, held_beam], budget[OFFSET_DL, held], 0.0)
-            if max(other_db, own_db) > beat_db + hysteresis_db:
-                if other_db >= own_db:
-                    legs[SECOND_TRP, u], legs[SECOND_BEAM, u] = other, other_beam
-                else:
-                    legs[SECOND_TRP, u], legs[SECOND_BEAM, u] = t, own_beam
-                legs[SECOND_FROM, u] = now_us + timers[TCI]
-        if legs[SECOND_TRP, u] >= 0:
-            legs[SECOND_SECTOR, u] = sector_of(nearest_gain, budget, u, legs[SECOND_TRP, u], legs[SECOND_BEAM, u])
-        else:
-            legs[SECOND_SECTOR, u] = -1
-
-
-@njit(cache=True, fastmath=False)
 def release(now_us: int, legs: IntArray) -> bool:
     """Give up, in place, second legs without risk and those that are the first by now.
 
@@ -451,15 +359,6 @@ def release(now_us: int, legs: IntArray) -> bool:
         elif legs[SECOND_FROM, u] <= now_us and legs[RECOVERING, u] == 0:
             any_active = True
     return any_active
-
-
-@njit(cache=True, fastmath=False)
-def lower_gain(gain_db: FloatArray, legs: IntArray, gain: FloatArray, budget: FloatArray) -> None:
-    """Lower ``gain_db`` (U,), in place, to what a forecast says that the second leg gains over the first, best sectors each."""
-    for u in range(legs.shape[1]):
-        if legs[SECOND_TRP, u] >= 0:
-            second_db = beam_db(gain, budget, u, legs[SECOND_TRP, u], legs[SECOND_BEAM, u])
-            gain_db[u] = min(gain_db[u], second_db - beam_db(gain, budget, u, legs[TRP, u], legs[BEAM, u]))
 
 
 @njit(cache=True, fastmath=False)
