@@ -19,6 +19,7 @@ REPEATS = (2, 4, 8)
 RUNGS = N_MCS + len(REPEATS)
 """Rungs of robustness: every MCS, the highest first, and the lowest one repeated."""
 _ASSUMED_BITS, _ASSUMED_RATE_HZ = 512.0, 100.0  # where no traffic is known: 64 byte every 10 ms, as mobile-robot has it
+_OF_DEADLINE = 0.4  # of the symbols before a deadline, what one message may take of them, since others wait too (assumed)
 _FLOOR = 0.1  # of the risk that a message is left by noise alone, as a share of the target
 
 
@@ -31,7 +32,7 @@ class Demand:
     rate_hz : (U, 2) control messages per second, 0 where there are none.
     level_db : (U, 2, R) SINR that link adaptation has to reckon with for a rung [dB].
     repeats : (R,) repetitions of each rung.
-    symbols_hz : (U, 2, C, R) symbols per second on each leg of a carrier.
+    symbols_hz : (U, 2, C, R) symbols per second on each leg of a carrier; infinite for rungs that are too long for a deadline.
     needed_db : (U, 2, C, R) SINR from which noise loses less than a tenth of the risk target [dB].
     target : (U,) risk that a control message may have.
     video : (U, 2) whether frames are sent.
@@ -85,6 +86,12 @@ def demand_of(config: RadioConfig, traffic: Traffic | None, n_ue: int) -> Demand
     survival = np.ones(n_ue, np.int64)
     target = np.full(n_ue, config.human_aware.risk_target)
     made: dict[float, tuple[FloatArray, IntArray, FloatArray]] = {}
+    patterns = [nr.tdd_pattern(c) for c in config.used_carriers]
+
+    def room(until_us: float, d: int) -> FloatArray:
+        """Symbols that one message may take before its deadline (C,): a TDD period is waited for."""
+        return np.array([_OF_DEADLINE * p.usable[d] * max(until_us - p.period_us, 0.0) / p.period_us for p in patterns])
+
     for u in range(n_ue):
         own = [s for s in streams if s[0] == u and not s[5]]
         if own:
@@ -94,7 +101,7 @@ def demand_of(config: RadioConfig, traffic: Traffic | None, n_ue: int) -> Demand
                 video[u, s[1]] = True
         for d in (DOWNLINK, UPLINK):
             here = sorted([s for s in own if s[1] == d], key=lambda s: -s[2])
-            for i, (_, _, bits, hz, _, _) in enumerate(here):
+            for i, (_, _, bits, hz, _, _, deadline_us) in enumerate(here):
                 coded = bits + nr.crc_bits(int(bits))
                 if coded not in made:
                     made[coded] = _ladder(coded, allowed, efficiency, elements, penalty_db, adaptation.target_bler, target[u])
@@ -103,7 +110,10 @@ def demand_of(config: RadioConfig, traffic: Traffic | None, n_ue: int) -> Demand
                     level[u, d] = required_db[mcs_of_rung] + 1e-6
                 picked = np.maximum(np.searchsorted(required_db, level[u, d], side="right") - 1, 0)
                 rate[u, d] += hz
-                symbols[u, d] += hz * length[:, picked] * repeats
+                taken = length[:, picked] * repeats
+                symbols[u, d] += hz * np.where(
+                    taken <= np.maximum(room(deadline_us, d), taken.min(axis=1))[:, None], taken, np.inf
+                )
                 gain_db = 10.0 * np.log10(repeats.astype(np.float64))
                 needed[u, d] = np.maximum(needed[u, d], need_db[:, picked] - gain_db)
     services: list[tuple[tuple[int, int, float, float], ...]] = [
@@ -120,14 +130,16 @@ def demand_of(config: RadioConfig, traffic: Traffic | None, n_ue: int) -> Demand
     return Demand(rate, level, repeats, symbols, needed, target, video, survival, group, available, carrier, pairs)
 
 
-def _streams(traffic: Traffic | None, n_ue: int) -> list[tuple[int, int, float, float, int, int]]:
-    """Device, direction, bits, messages per second, survival and whether video, of every stream and second hop."""
+def _streams(traffic: Traffic | None, n_ue: int) -> list[tuple[int, int, float, float, int, int, float]]:
+    """Device, direction, bits, messages per second, survival, whether video, and deadline [us] of every stream and second hop."""
     if traffic is None:
-        return [(u, d, _ASSUMED_BITS, _ASSUMED_RATE_HZ, 1, 0) for u in range(n_ue) for d in (DOWNLINK, UPLINK)]
-    rows: list[tuple[int, int, float, float, int, int]] = []
+        interval_us = 1e6 / _ASSUMED_RATE_HZ
+        return [(u, d, _ASSUMED_BITS, _ASSUMED_RATE_HZ, 1, 0, interval_us) for u in range(n_ue) for d in (DOWNLINK, UPLINK)]
+    rows: list[tuple[int, int, float, float, int, int, float]] = []
     peer = traffic.sent.peer
     for i in range(traffic.n_streams):
-        figures = (float(traffic.bits[i]), 1e6 / float(traffic.interval_us[i]), int(traffic.survival[i]), int(traffic.video[i]))
+        hz, survival = 1e6 / float(traffic.interval_us[i]), int(traffic.survival[i])
+        figures = (float(traffic.bits[i]), hz, survival, int(traffic.video[i]), float(traffic.deadline_us[i]))
         rows.append((int(traffic.ue[i]), int(traffic.direction[i]), *figures))
         if peer[i] >= 0:
             rows.append((int(peer[i]), DOWNLINK, *figures))

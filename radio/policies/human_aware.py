@@ -251,7 +251,7 @@ class HumanAwarePolicy(ReactivePolicy):
             report.gain, report.budget, best.beam, evm, demand.rate_hz, demand.symbols_hz, demand.needed_db, demand.target,
             demand.carrier, demand.pairs, self._log_shares, self._together, self._covered.reshape(best.dl_db.shape),
         )  # fmt: skip
-        decade = planner_kernels.DECADE_SYMBOLS * demand.rate_hz.sum(axis=1)
+        decade = planner_kernels.DECADE_TIMES * demand.symbols_hz.min(axis=(2, 3)).sum(axis=1)
         value = choice.worth(cost, risk, demand.target, decade, there)
         chosen = choice.choose(cost, value, demand.available_hz.ravel())
         planner.steer(

@@ -19,8 +19,8 @@ LOW_DB, STEP_DB, BINS = -45.0, 0.5, 120
 TAIL_SHARE = 0.02  # beyond this quantile the residual's distribution is an exponential fitted to the excesses (assumed)
 PRIOR_WEIGHT = 20.0  # measurements that the devices of the same services count for
 LEAST_EXCESS_DB = 0.5
-DECADE_SYMBOLS = 14.0
-"""Symbols that a message may take for a tenth of its risk, where its target is not reached (assumed)."""
+DECADE_TIMES = 7.0
+"""Times its shortest rung that a message may take for a tenth of its risk, where its target is not reached (assumed)."""
 SURE = 1e-12  # no risk is believed to be less
 FEWEST = 50.0  # measurements before margins below the fixed one are believed
 
@@ -222,16 +222,15 @@ def rung_risk(
 
 @njit(cache=True, fastmath=False)
 def cheapest_rung(
-    target: float, rate_hz: float, first_db: FloatArray, second_db: FloatArray, needed_first: FloatArray,
+    target: float, decade: float, first_db: FloatArray, second_db: FloatArray, needed_first: FloatArray,
     needed_second: FloatArray, cost: FloatArray, log_shares: FloatArray, together: float,
 ) -> tuple[int, float]:  # fmt: skip
     """Return the cheapest rung whose risk is at most the target, the highest of equal cost, and its risk.
 
-    A decade above the target is worth ``DECADE_SYMBOLS`` a message: where the target is out of reach, or too dear, the rung with
-    the least sum of symbols and that. ``cost`` (R,) are symbols per second on all legs, ``rate_hz`` messages per second.
+    A decade above the target is worth ``decade`` symbols per second: where the target is out of reach, or too dear, the rung with
+    the least sum of symbols and that. ``cost`` (R,) are symbols per second on all legs.
     """
     best, best_worth, best_risk = 0, np.inf, np.inf
-    decade = DECADE_SYMBOLS * rate_hz
     for k in range(cost.size):
         if cost[k] >= best_worth:
             continue

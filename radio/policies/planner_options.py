@@ -7,7 +7,7 @@ from numba import njit
 
 from radio.policies import kernels
 from radio.policies.kernels import OFFSET_DL, UL_OVER_DL, beam_db, in_db, sector_of
-from radio.policies.planner_kernels import cheapest_rung, heard_db, rung_risk, served_by, sinr_db
+from radio.policies.planner_kernels import DECADE_TIMES, cheapest_rung, heard_db, rung_risk, served_by, sinr_db
 from radio.types import BoolArray, FloatArray, IntArray
 
 RELAXED = 100.0  # a second kind of every option has this many times the target, for when symbols are short
@@ -68,7 +68,15 @@ def _write_option(
             here = rung_risk(rung, first[d], second[d], needed[d, a], needed[d, c], log_shares[d], together)
         else:
             rung, here = cheapest_rung(
-                target, rate[d], first[d], second[d], needed[d, a], needed[d, c], total, log_shares[d], together
+                target,
+                DECADE_TIMES * symbols[d, a].min(),
+                first[d],
+                second[d],
+                needed[d, a],
+                needed[d, c],
+                total,
+                log_shares[d],
+                together,
             )
         left *= 1.0 - here
         cost[u, o, d * n_trp + t] += symbols[d, a, rung]
@@ -390,7 +398,7 @@ def write_rungs(
     snr, inr, beyond : (2 legs, U, 2) by the report, and the last measurement beyond it [dB].
     drop, beam_drop : (S, U, T), (U,) falls by the near forecasts alone [dB]; with those, and as it is now, the legs have to do.
     scale : (U,) by how much the target is relaxed, 0 for the shortest rung.
-    cold : (U,) devices of which too little was measured: they keep the fixed margin as well.
+    cold : (U,) devices of which too little was measured: they keep the fixed margin instead.
     expected : (2 legs, U, 2) written: SINR expected of the legs, which the next measurement is held against [dB].
     """
     n_futures = drop.shape[0]
@@ -433,10 +441,11 @@ def write_rungs(
                 a, c = carrier[t], carrier[o] if o >= 0 else carrier[t]
                 for k in range(total.size):
                     total[k] = (symbols[u, d, a, k] if first_works else 0.0) + (symbols[u, d, c, k] if second_works else 0.0)
+                risk = 0.0
                 if scale[u] > 0.0:
-                    rung, _ = cheapest_rung(
-                        target[u] * scale[u], rate[u, d], at[0], at[1], needed[u, d, a], needed[u, d, c], total, log_shares[u, d],
-                        share,
+                    rung, risk = cheapest_rung(
+                        target[u] * scale[u], DECADE_TIMES * symbols[u, d, a].min(), at[0], at[1], needed[u, d, a],
+                        needed[u, d, c], total, log_shares[u, d], share,
                     )  # fmt: skip
                 else:
                     rung = int(total.argmin())
@@ -444,6 +453,10 @@ def write_rungs(
                 while rung + 1 < total.size and total[rung + 1] <= total[rung] and level_db[u, d, rung] > reckoned_db:
                     rung += 1
                 chosen_db = level_db[u, d, rung]
-                reckoned_db = min(chosen_db, usual_db) if cold[u] else chosen_db
-                repetitions[u] = max(repetitions[u], repeats[rung])
+                if cold[u]:
+                    reckoned_db = usual_db
+                else:
+                    # what misses its target is at least as robust as reactive would have it
+                    reckoned_db = min(chosen_db, usual_db) if risk > target[u] else chosen_db
+                    repetitions[u] = max(repetitions[u], repeats[rung])
             sinr[d, u] = reckoned_db

@@ -145,8 +145,8 @@ def test_the_cheapest_rung_is_the_cheapest_of_all(seed):
             total += a if np.isnan(second[s]) else share * min(a, b) + (1 - share) * a * b
         return max(total / n, planner_kernels.SURE)
 
-    rung, found = planner_kernels.cheapest_rung(target, 100.0, first, second, needed, needed, cost, log_shares, share)
-    worth = [c + 100.0 * planner_kernels.DECADE_SYMBOLS * max(np.log10(risk(k) / target), 0.0) for k, c in enumerate(cost)]
+    rung, found = planner_kernels.cheapest_rung(target, 1400.0, first, second, needed, needed, cost, log_shares, share)
+    worth = [c + 1400.0 * max(np.log10(risk(k) / target), 0.0) for k, c in enumerate(cost)]
     assert worth[rung] == pytest.approx(min(worth))
     assert found == pytest.approx(risk(rung))
 
