@@ -6,26 +6,17 @@ never from the scenario itself.
 
 from __future__ import annotations
 
-import ipaddress
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from bridges.loopback import is_loopback as is_loopback
+from bridges.page.config import PageConfig
 from bridges.tags import TagsConfig
 from bridges.vda5050.config import Vda5050Config
 
 __all__ = ["BridgesConfig", "MqttConfig", "MqttTlsConfig", "OpcUaConfig", "is_loopback", "is_topic_prefix"]
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether a host name or address stays on this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def is_topic_prefix(value: str) -> bool:
@@ -171,6 +162,7 @@ class MqttConfig(_Model):
 class BridgesConfig(_Model):
     """All bridges of a scenario."""
 
+    page: PageConfig = Field(PageConfig(), description="The page in a browser.")
     opcua: OpcUaConfig = Field(OpcUaConfig(), description="OPC UA server.")
     mqtt: MqttConfig = Field(MqttConfig(), description="MQTT publisher.")
     vda5050: Vda5050Config = Field(Vda5050Config(), description="AGVs as VDA 5050 vehicles, over the broker of mqtt.")

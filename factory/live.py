@@ -20,6 +20,7 @@ from bridges.opcua.server import OpcUaServer
 from bridges.view import TwinView
 from factory.errors import UserError
 from factory.fleet_bridge import FleetSpeaker, start_vda5050
+from factory.page_view import Page
 from factory.publish import build_view
 from factory.scenario import load_scenario
 from factory.twin import Twin
@@ -71,6 +72,11 @@ def start_bridges(
                 twin.steering.also(fleet[0].carry_out)
                 running.append(FleetSpeaker(*fleet))
                 notices.append(f"VDA 5050: {twin.fleet.n} AGVs at the same broker; docs/vda5050.md has the topics")
+        if twin is not None and config.page.enabled:
+            page = Page(config.page, state, twin)
+            page.start(first)
+            running.append(page)
+            notices += [f"Page:   {page.url}", *page.notices]
     except BridgeError as error:
         for bridge in reversed(running):
             bridge.stop()

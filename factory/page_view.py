@@ -3,14 +3,35 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
-from bridges.page import PeopleView, SceneView
+from bridges.page.config import PageConfig
+from bridges.page.scene import PeopleView, SceneView
+from bridges.page.server import PageServer
+from bridges.view import TwinView
 from factory.scenario import Scenario
 from factory.twin import Twin
 from radio.policies import policy_class
 from radio.policy_names import BUILT_IN, registered
 
-__all__ = ["people_of", "scene_of"]
+__all__ = ["Page", "people_of", "scene_of"]
+
+
+class Page(PageServer):
+    """The page of a twin, as live mode asks of a bridge.
+
+    Parameters
+    ----------
+    config : address, users and TLS. state_dir : folder that outlives a run. twin : what is shown and steered.
+    """
+
+    def __init__(self, config: PageConfig, state_dir: Path, twin: Twin) -> None:
+        super().__init__(config, state_dir, twin.inbox, scene_of(twin.scenario))
+        self._twin = twin
+
+    def publish(self, view: TwinView, people: PeopleView | None = None) -> None:
+        """Hand a view over and return at once; places of people, for the safety role alone, are the twin's."""
+        super().publish(view, people_of(self._twin) if people is None else people)
 
 
 def scene_of(scenario: Scenario) -> SceneView:

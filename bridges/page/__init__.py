@@ -3,9 +3,3 @@
 Python here, the page itself in ``static`` as plain ES modules. Everything is served from this machine; nothing is fetched from
 elsewhere. See ``docs/page.md``.
 """
-
-from bridges.page.config import PageConfig
-from bridges.page.scene import PeopleView, SceneView
-from bridges.page.server import PageServer
-
-__all__ = ["PageConfig", "PageServer", "PeopleView", "SceneView"]

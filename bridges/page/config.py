@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from bridges.config import is_loopback
+from bridges.loopback import is_loopback
 
 __all__ = ["PageConfig"]
 

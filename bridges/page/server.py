@@ -14,9 +14,9 @@ from pathlib import Path
 
 import uvicorn
 
-from bridges.config import is_loopback
 from bridges.errors import BridgeError, PortInUseError, require_free_port
 from bridges.inbox import Inbox
+from bridges.loopback import is_loopback
 from bridges.page.app import make_app
 from bridges.page.audit import Audit
 from bridges.page.config import PageConfig

@@ -12,7 +12,9 @@ import numpy as np
 
 from bridges.credentials import hash_password
 from bridges.inbox import Command, Inbox
-from bridges.page import PageConfig, PageServer, PeopleView, SceneView
+from bridges.page.config import PageConfig
+from bridges.page.scene import PeopleView, SceneView
+from bridges.page.server import PageServer
 from bridges.view import LinkView, MachineView, ServiceView, TwinView, ZoneView
 
 PASSWORDS = {"vera": "viewer-pass", "emil": "engineer-pass", "sara": "safety-pass"}

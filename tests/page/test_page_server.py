@@ -18,10 +18,11 @@ from websockets.sync.client import ClientConnection, connect
 
 from bridges.credentials import hash_password
 from bridges.errors import BridgeError, CredentialsError, PortInUseError
-from bridges.page import PageConfig, PageServer
 from bridges.page.app import COOKIE
+from bridges.page.config import PageConfig
 from bridges.page.guard import BODY_BYTES_MAX
 from bridges.page.hub import History
+from bridges.page.server import PageServer
 from bridges.page.users import Sessions, load_page_users
 from bridges.page.watch import AGAIN_US, STOP_LONG_US, Watch
 from bridges.view import TwinView
