@@ -49,7 +49,7 @@ def test_no_subject_is_left_out(rows):
     assert count["InF calibration layout"] == 8 * 5 + 4 * 3 + 7
     assert count["IMMERSE: pedestrians, runs held out"] == count["IMMERSE: AGV, runs held out"] == 20
     assert set(NOTES) | set(AFTER) <= set(count)  # no note and no figure without its table
-    assert len(FIGURES) == 10
+    assert len(FIGURES) == 11
     assert {"Survival time", "Key figures of a run", "Link budget, 28 GHz", "Walking", "Protective separation"} <= set(count)
     assert len({(row.table, row.case, row.source) for row in rows}) == len(rows)  # nothing is counted twice
     assert all(row.source and row.tolerance >= 0 for row in rows)
