@@ -191,7 +191,11 @@ def _read_user_file(path: Path) -> tuple[dict[str, str], dict[str, str]]:
 
 
 def load_users(
-    user_file: Path | None, env_prefix: str, generated: Path, environ: Mapping[str, str] | None = None
+    user_file: Path | None,
+    env_prefix: str,
+    generated: Path,
+    environ: Mapping[str, str] | None = None,
+    made_role: str = ROLES[0],
 ) -> tuple[UserStore, str]:
     """Collect the users of a bridge from its file and the environment, or make one.
 
@@ -201,6 +205,7 @@ def load_users(
     env_prefix : ``<prefix>_USER``, ``<prefix>_PASSWORD`` and ``<prefix>_ROLE`` are read, for example FACTORY_TWIN_OPCUA.
     generated : where a password is kept, as ``name:password``, for a person who configured none.
     environ : the environment; default: the process's.
+    made_role : role, and name, of the user that is made; also of the environment's, where it names no role.
 
     Returns
     -------
@@ -221,18 +226,18 @@ def load_users(
         missing, given = ("_PASSWORD", "_USER") if name else ("_USER", "_PASSWORD")
         raise CredentialsError(f"{env_prefix}{given} is set but {env_prefix}{missing} is not: set both or neither")
     if name:
-        role = environment.get(f"{env_prefix}_ROLE", "") or ROLES[0]
+        role = environment.get(f"{env_prefix}_ROLE", "") or made_role
         if role not in ROLES:
             raise CredentialsError(f"{env_prefix}_ROLE is {role!r}, which is unknown; known: {', '.join(ROLES)}")
         users[name], roles[name] = hash_password(password), role
     if users:
         return UserStore(users, roles), ""
     if not generated.exists():
-        write_private(generated, f"viewer:{secrets.token_urlsafe(18)}\n".encode())
+        write_private(generated, f"{made_role}:{secrets.token_urlsafe(18)}\n".encode())
     name, colon, password = read_secret(generated, "name:password").partition(":")
     if not (name and colon and password):
         raise CredentialsError(f"{generated}: its first line should be name:password; delete the file to have a new one made")
-    return UserStore({name: hash_password(password)}), f"user {name}, password in {generated}"
+    return UserStore({name: hash_password(password)}, {name: made_role}), f"user {name}, password in {generated}"
 
 
 if __name__ == "__main__":
