@@ -107,6 +107,7 @@ class Channel:
         self.noise_dl_w: FloatArray = thermal_w * 10.0 ** (config.ue.noise_figure_db / 10.0)
         self.noise_ul_w: FloatArray = thermal_w * 10.0 ** (np.array([t.noise_figure_db for t in trps]) / 10.0)
         self._tx_dl_w = 10.0 ** ((np.array([t.tx_power_dbm for t in trps]) - 30.0) / 10.0)
+        self._nominal_dl_w = self._tx_dl_w.copy()
         self._tx_ul_w = float(10.0 ** ((config.ue.tx_power_dbm - 30.0) / 10.0))
         self._evm2 = (config.ue.evm_percent / 100.0) ** 2
 
@@ -337,6 +338,12 @@ class Channel:
             table.owner, table.part, table.bodies, table.dl_key, table.dl_sum, table.ul_key, table.ul_sum,
         )  # fmt: skip
         return LinkStates(out, whom)
+
+    def correct_power(self, power_db: FloatArray) -> None:
+        """Let every TRP send that much stronger than configured, (T,) [dB], from now on; zeros take it back."""
+        self._tx_dl_w[:] = self._nominal_dl_w * 10.0 ** (np.asarray(power_db, np.float64) / 10.0)
+        self._figures[:, 0] = self._tx_dl_w
+        self._shadow_of = None
 
     def snr_dl_db(self, gain: FloatArray, trp_axis: int = 1) -> FloatArray:
         """Downlink SNR without interference and before the EVM cap [dB].

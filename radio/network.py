@@ -123,10 +123,31 @@ class Ether:
                 raise ValueError("a policy whose devices sense by themselves needs a generator: pass rng to Ether")
             self._sensing = Sensing(self._config, self._rng)
 
+    def correct_power(self, power_db: FloatArray) -> None:
+        """Let every TRP send that much stronger than configured, (T,) [dB], from now on; zeros take it back."""
+        self._channel.correct_power(power_db)
+        self._budget.correct_power(power_db)
+        self._reports.correct_power(power_db)
+        if self._sensing is not None:
+            self._sensing.correct_power(power_db)
+
+    def out_of_service(self, time_us: int) -> BoolArray | None:
+        """Return which TRPs (T,) are out of service in the tick that begins at ``time_us``, None for none."""
+        return self._outages.at(time_us)
+
+    def take_outages(self, config: RadioConfig) -> None:
+        """Switch TRPs off, from now on, as the ``outages`` of a configuration with the same TRPs say."""
+        self._outages = TrpOutages(config)
+
     @property
     def newest(self) -> Report | None:
         """The newest sweep that was taken, which the networks may not know yet; for whoever looks back, never for a policy."""
         return self._reports.newest
+
+    @property
+    def survey(self) -> Report | None:
+        """What the empty hall leads one to expect of a sweep; None before the first tick. For whoever looks on."""
+        return self._survey
 
     def forecast_due(self, time_us: int) -> bool:
         """Whether a policy wants a new forecast at this tick."""

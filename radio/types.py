@@ -136,6 +136,8 @@ class Plan:
     sinr_dl_db, sinr_ul_db : (U,) SINR that link adaptation reckons with, margin already taken off [dB].
     margin_db : (2, U) the margin that was taken off, downlink and uplink, which video does without [dB]; None where it is
         ``link_adaptation.margin_db`` for all.
+    frames_db : (2, U) SINR at which the MCS of video frames is chosen, downlink and uplink [dB]; None where it is what the above
+        add up to.
     """
 
     trp: IntArray
@@ -146,6 +148,16 @@ class Plan:
     sinr_dl_db: FloatArray
     sinr_ul_db: FloatArray
     margin_db: FloatArray | None = None
+    frames_db: FloatArray | None = None
+
+    def frames_margin_db(self, fixed_db: float) -> FloatArray:
+        """Return what is added to the SINR of link adaptation for video frames (2, U) [dB].
+
+        ``fixed_db`` is the margin of `link_adaptation`, where the plan names none.
+        """
+        if self.frames_db is not None:
+            return np.stack((self.frames_db[0] - self.sinr_dl_db, self.frames_db[1] - self.sinr_ul_db))
+        return np.full((2, len(self.trp)), fixed_db) if self.margin_db is None else self.margin_db
 
 
 @dataclass(frozen=True, slots=True)

@@ -349,8 +349,7 @@ class Delivery:
             self._seed, self._numbers, self._grid_i, self._grid_f, self._symbols, self._required_db, self._video_required_db,
             nr.SPECTRAL_EFFICIENCY, self._circular, self._available, self._shares,
         )  # fmt: skip
-        taken_db = np.full((2, len(plan.trp)), self.margin_db) if plan.margin_db is None else plan.margin_db
-        sinr_db = np.array([plan.sinr_dl_db, plan.sinr_ul_db, *taken_db])
+        sinr_db = np.array([plan.sinr_dl_db, plan.sinr_ul_db, *plan.frames_margin_db(self.margin_db)])
         orders = kernel.Orders(np.array([plan.trp, plan.beam]), plan.usable, plan.repetitions, sinr_db)
         books = kernel.Books(self._used, self._shared, self._spent[0], self._by_service[0], self._by_slice[0])
         self._n_queue[0], finished = delivery_kernel.run_tick(

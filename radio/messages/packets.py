@@ -78,7 +78,7 @@ class Packets:
                 legs, plan_db = self._legs[p], self._plan_db[p]
                 legs[0], legs[1], plan_db[0], plan_db[1] = plan.trp, plan.beam, plan.sinr_dl_db, plan.sinr_ul_db
                 self._usable[p], self._repetitions[p] = plan.usable, plan.repetitions
-                plan_db[2:] = self._delivery.margin_db if plan.margin_db is None else plan.margin_db
+                plan_db[2:] = plan.frames_margin_db(self._delivery.margin_db)
         rows = self._rows.get(policies)
         if rows is None:
             rows = self._rows[policies] = np.array(policies, dtype=np.int64)

@@ -16,7 +16,10 @@ _ROUNDS = 60
 _EQUAL = 1e-9
 
 
-def worth(cost: FloatArray, risk: FloatArray, target: FloatArray, decade: FloatArray, allowed: BoolArray) -> FloatArray:
+def worth(
+    cost: FloatArray, risk: FloatArray, target: FloatArray, decade: FloatArray, allowed: BoolArray,
+    price: FloatArray | float = 1.0,
+) -> FloatArray:  # fmt: skip
     """Return what every option costs, penalty on risk above the target included (U, O).
 
     Parameters
@@ -25,9 +28,10 @@ def worth(cost: FloatArray, risk: FloatArray, target: FloatArray, decade: FloatA
     risk : (U, O) of a message.
     target, decade : (U,) risk wanted, and symbols per second that a tenth of it may take where it is not reached.
     allowed : (U, O) options that there are; the others cost infinity.
+    price : (R,) of a symbol of each resource.
     """
     decades = np.maximum(np.log10(risk / target[:, None]), 0.0)
-    total = cost.sum(axis=2) + decade[:, None] * decades
+    total = (cost * price).sum(axis=2) + decade[:, None] * decades
     return np.asarray(np.where(allowed, total, np.inf), dtype=np.float64)
 
 

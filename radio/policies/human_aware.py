@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit
 
 from radio.config import RadioConfig
-from radio.policies import choice, kernels, planner_kernels
+from radio.policies import choice, kernels, planner_kernels, planner_load
 from radio.policies import planner_options as planner
 from radio.policies.base import Observation
 from radio.policies.demand import Demand, demand_of
@@ -47,11 +47,15 @@ class HumanAwarePolicy(ReactivePolicy):
       is measured while two legs are up.
     - Options: rungs (every MCS, the lowest one repeated) by legs (the first; with any other TRP; with another beam of its own).
       The cheapest below ``risk_target`` over the horizon is chosen; where symbols are short, `radio.policies.choice` decides.
-    - A second leg is in use ``tci_activation_ms`` after it was chosen and is kept for ``hold_ms``. Legs change places, without
+    - A second leg is ready ``tci_activation_ms`` after it was chosen and is kept for ``hold_ms``. It is sent on only in ticks in
+      which the first alone misses the target, now or within the shortest horizon. Legs change places, without
       interruption because both are active, where the second is better by the hysteresis, and instead of a beam recovery. A TRP
       that the reports prefer is prepared as a second leg first, so that changing to it interrupts nothing.
+    - A symbol is worth more where a TRP is busy (`planner_load.prices`), so robustness is bought where there is room for it.
     - Forecasts are judged by what the reports say when they are due: a device whose forecasts are worse than expecting no change
       is planned without them.
+    - Video frames go over one leg; their MCS is chosen by what that leg carries now, whatever rung control messages have.
+      TRPs are compared by what frames would get there (interference, load), and its legs may change places at once.
     - With no forecast, or one whose targets have all passed, the reactive base remains. Until enough was measured, link
       adaptation keeps its fixed margin as well.
     """
@@ -131,8 +135,7 @@ class HumanAwarePolicy(ReactivePolicy):
             self._choose(coming, report, best, now_us)
         active = kernels.release(now_us, legs)
         snr, inr = self._levels_of(report, legs, self._load)
-        if active:
-            self._exchange(observation, report, snr, inr)
+        if active and self._exchange(observation, report, snr, inr):
             snr, inr = self._levels_of(report, legs, self._load)
         return self._order(now_us, snr, inr)
 
@@ -215,7 +218,7 @@ class HumanAwarePolicy(ReactivePolicy):
         )
         if key != self._ahead_key or self._ahead_of is not coming[-1]:
             self._ahead_key, self._ahead_of = key, coming[-1]
-            ahead = np.array([_futures_of(f) for f in coming])
+            ahead = np.array([f.top_gain() for f in coming])
             self._covered = covered.copy()
             self._near_drop = planner_kernels.drops_ahead(best.dl_db, ahead, coming[0].budget, covered, near)
             every = np.ones(len(coming), np.bool_)
@@ -232,14 +235,19 @@ class HumanAwarePolicy(ReactivePolicy):
         """Choose legs for the horizon."""
         demand, legs, evm = self.demand, self._legs, self._levels[kernels.EVM]
         self._settle(now_us)
+        price = planner_load.prices(self._mean_load)
         planner.easy_devices(
             now_us, legs, self._beyond, self._far_drop, self._beam_drop, self._peak, report.gain, report.budget, evm,
-            demand.rate_hz, demand.symbols_hz, demand.needed_db, demand.target, demand.carrier, self._log_shares, self._easy,
-            self._risk,
+            demand.rate_hz, demand.symbols_hz, demand.needed_db, demand.target, demand.carrier, price, self._log_shares,
+            self._easy, self._risk,
         )  # fmt: skip
         source = coming[0].source
         n_trp = best.dl_db.shape[1]
-        if not self._easy.all() and source is not None and source.cover((~self._easy).repeat(n_trp)):
+        merit_db = self._merit_db(report, best)
+        wanted = (~self._easy).repeat(n_trp)
+        frames = np.flatnonzero(demand.video.any(axis=1))
+        wanted[frames * n_trp + merit_db[frames].argmax(axis=1)] = True  # their second legs may be candidates by load
+        if wanted.any() and source is not None and source.cover(wanted):
             self._look_ahead(coming, report, best, now_us)
         own_beam, own_drop = np.full(self._n_ue, -1, dtype=np.int64), np.zeros(self._n_ue)
         if not self._easy.all():
@@ -249,16 +257,29 @@ class HumanAwarePolicy(ReactivePolicy):
             now_us, legs, self._easy, self._beyond, self._far_drop, self._beam_drop, own_beam, own_drop, self._peak,
             self._gains(coming[0]),
             report.gain, report.budget, best.beam, evm, demand.rate_hz, demand.symbols_hz, demand.needed_db, demand.target,
-            demand.carrier, demand.pairs, self._log_shares, self._together, self._covered.reshape(best.dl_db.shape),
+            demand.carrier, demand.pairs, price, self._log_shares, self._together, self._covered.reshape(best.dl_db.shape),
         )  # fmt: skip
         decade = planner_kernels.DECADE_TIMES * demand.symbols_hz.min(axis=(2, 3)).sum(axis=1)
-        value = choice.worth(cost, risk, demand.target, decade, there)
+        value = choice.worth(cost, risk, demand.target, decade, there, price.ravel())
         chosen = choice.choose(cost, value, demand.available_hz.ravel())
         planner.steer(
             now_us, chosen, risk, self._easy, demand.target, own_beam, demand.pairs, self._timers,
             self._levels[kernels.HYSTERESIS], self._gains(coming[0]),
-            report.gain, report.budget, best.dl_db, best.beam, legs, self._scale,
+            report.gain, report.budget, merit_db, best.beam, demand.video, legs, self._scale,
         )  # fmt: skip
+
+    def _merits(self, observation: Observation, report: Report, best: Best) -> FloatArray:
+        """Return what TRPs are compared by (U, T) [dB]; without forecasts the reactive base remains."""
+        return self._merit_db(report, best) if self._coming(observation, report) else best.dl_db
+
+    def _merit_db(self, report: Report, best: Best) -> FloatArray:
+        """SNR of the best pairs (U, T) [dB]; for devices with video what frames would get there, under mean loads."""
+        merit_db = best.dl_db.copy()
+        planner_load.prefer_for_frames(
+            self._legs, self.demand.video, self._mean_load, report.gain, report.budget, self.demand.carrier, best.beam,
+            self._levels[kernels.EVM], merit_db,
+        )  # fmt: skip
+        return merit_db
 
     def _settle(self, now_us: int) -> None:
         """Bring the residuals' distribution up to date."""
@@ -267,44 +288,39 @@ class HumanAwarePolicy(ReactivePolicy):
         fell, both = _JOINT_PRIOR
         self._together = (both + self._joint[:, 1]) / (fell + self._joint[:, 0])
 
-    def _exchange(self, observation: Observation, report: Report, snr: FloatArray, inr: FloatArray) -> None:
-        """Let the second leg lead where it is better by the hysteresis, measured or predicted."""
+    def _exchange(self, observation: Observation, report: Report, snr: FloatArray, inr: FloatArray) -> bool:
+        """Let the second leg lead where it is better by the hysteresis, measured or predicted; tell whether any does now."""
         now_us = observation.time_us
         gain_db = np.empty(self._n_ue)
         planner.gains_of_seconds(
             now_us, self._legs, snr, inr, self._beyond, self._near_drop, self._levels[kernels.EVM],
             int(self._timers[kernels.HOLD]), self._levels[kernels.QOUT], self._known, self._mean_load, self.demand.video, gain_db,
         )  # fmt: skip
-        before = self._legs[kernels.TRP].copy(), self._legs[kernels.BEAM].copy()
+        before = self._legs.copy()
         kernels.exchange_by_merit(
             now_us, observation.serving_time_us, observation.serving_dl_db, observation.serving_ul_db, gain_db, True,
             self._legs, self._known, self._levels, report.gain, report.budget,
         )  # fmt: skip
-        changed = (before[0] != self._legs[kernels.TRP]) | (before[1] != self._legs[kernels.BEAM])
+        if np.array_equal(before, self._legs):
+            return False
+        changed = (before[kernels.TRP] != self._legs[kernels.TRP]) | (before[kernels.BEAM] != self._legs[kernels.BEAM])
         self._beyond[:, changed] = self._beyond[::-1, changed]
-        if changed.any():
-            self._beam_drop[changed] = 0.0
+        self._beam_drop[changed] = 0.0
+        return True
 
     def _order(self, now_us: int, snr: FloatArray, inr: FloatArray) -> Plan:
         """Write the plan: legs as they are, and the cheapest rung of each direction."""
         plan, demand = self._planned(now_us), self.demand
-        expected, sinr_db = np.full((2, self._n_ue, 2), np.nan), np.empty((2, self._n_ue))
+        expected, (sinr_db, frames_db) = np.full((2, self._n_ue, 2), np.nan), np.empty((2, 2, self._n_ue))
         repetitions = np.ones(self._n_ue, dtype=np.int64)
         planner.write_rungs(
             now_us, self._legs, self._known, self._levels, snr, inr, self._beyond, self._near_drop, self._beam_drop, self._scale,
             self._cold, demand.rate_hz, demand.level_db, demand.repeats, demand.symbols_hz, demand.needed_db, demand.target,
-            demand.video, demand.carrier, demand.pairs, self._log_shares, self._together, expected, repetitions, sinr_db,
+            demand.video, demand.carrier, demand.pairs, planner_load.prices(self._mean_load), self._log_shares, self._together,
+            self._peak, expected, repetitions, sinr_db, frames_db, plan.usable,
         )  # fmt: skip
         self._last = (now_us, self._legs.copy(), self._load, expected)
-        return Plan(plan.trp, plan.beam, plan.sector, plan.usable, repetitions, sinr_db[0], sinr_db[1])
-
-
-def _futures_of(forecast: Report) -> FloatArray:
-    """Gain of the best pair of every link in every future of a forecast (S, U, T)."""
-    if forecast.futures is not None:
-        return forecast.futures
-    n_ue, n_trp = forecast.gain.shape[:2]
-    return np.asarray(forecast.gain.reshape(1, n_ue, n_trp, -1).max(axis=3), dtype=np.float64)
+        return Plan(plan.trp, plan.beam, plan.sector, plan.usable, repetitions, sinr_db[0], sinr_db[1], frames_db=frames_db)
 
 
 def _pairs_db(report: Report, pairs: IntArray) -> FloatArray:

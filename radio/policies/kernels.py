@@ -196,7 +196,7 @@ def activate_beams(
 @njit(cache=True, fastmath=False)
 def _follow_report(
     u: int, now_us: int, report_us: int, legs: IntArray, known: FloatArray, timers: IntArray, levels: FloatArray,
-    gain: FloatArray, budget: FloatArray, best_db: FloatArray, best_beam: IntArray, best_sector: IntArray,
+    gain: FloatArray, budget: FloatArray, best_db: FloatArray, best_beam: IntArray, best_sector: IntArray, merit_db: FloatArray,
 ) -> None:  # fmt: skip
     """Take a report's sector, beam of the serving TRP and candidate for another TRP into the state; change the TRP if it is time.
 
@@ -215,9 +215,9 @@ def _follow_report(
             legs[SWITCH, u] = now_us + timers[TCI]
     other, other_db = 0, -np.inf
     for o in range(best_db.shape[1]):
-        if o != t and best_db[u, o] > other_db:
-            other, other_db = o, best_db[u, o]
-    if not (settled and legs[SECOND_TRP, u] < 0 and other_db > own_db + levels[HYSTERESIS]):
+        if o != t and merit_db[u, o] > other_db:
+            other, other_db = o, merit_db[u, o]
+    if not (settled and legs[SECOND_TRP, u] < 0 and other_db > merit_db[u, t] + levels[HYSTERESIS]):
         legs[CANDIDATE, u] = -1
         return
     if other != legs[CANDIDATE, u]:
@@ -277,7 +277,7 @@ def _follow_serving(
 def advance(
     now_us: int, report_us: int, is_new: bool, serving_us: int, occasions: int, serving_dl_db: FloatArray,
     serving_ul_db: FloatArray, legs: IntArray, known: FloatArray, timers: IntArray, levels: FloatArray, tail_us: FloatArray,
-    gain: FloatArray, budget: FloatArray, best_db: FloatArray, best_beam: IntArray, best_sector: IntArray,
+    gain: FloatArray, budget: FloatArray, best_db: FloatArray, best_beam: IntArray, best_sector: IntArray, merit_db: FloatArray,
 ) -> int:  # fmt: skip
     """Bring the serving legs up to date: the latest report where it is new, a measurement, recoveries that are over.
 
@@ -289,6 +289,7 @@ def advance(
     serving_dl_db, serving_ul_db : (U, 2) the measurement [dB].
     tail_us : (T,) from a PRACH occasion until a recovered beam carries data [us].
     gain, budget, best_db, best_beam, best_sector : the report, its link budget, and its best pairs (U, T).
+    merit_db : (U, T) what TRPs are compared by, ``best_db`` for most.
 
     Returns
     -------
@@ -297,7 +298,9 @@ def advance(
     next_us = NEVER_US
     for u in range(legs.shape[1]):
         if is_new:
-            _follow_report(u, now_us, report_us, legs, known, timers, levels, gain, budget, best_db, best_beam, best_sector)
+            _follow_report(
+                u, now_us, report_us, legs, known, timers, levels, gain, budget, best_db, best_beam, best_sector, merit_db
+            )  # fmt: skip
         if occasions > 0:
             _follow_serving(
                 u, now_us, serving_us, occasions, serving_dl_db, serving_ul_db, legs, known, timers, levels, tail_us,

@@ -8,12 +8,13 @@ from numba import njit
 from radio.policies import kernels
 from radio.policies.kernels import OFFSET_DL, UL_OVER_DL, beam_db, in_db, sector_of
 from radio.policies.planner_kernels import DECADE_TIMES, cheapest_rung, heard_db, rung_risk, served_by, sinr_db
+from radio.policies.planner_load import FULL, FULL_DB
 from radio.types import BoolArray, FloatArray, IntArray
 
 RELAXED = 100.0  # a second kind of every option has this many times the target, for when symbols are short
 SAME_TRP = 0.9  # share of failures that two beams of one TRP have in common (assumed)
-FULL, FULL_DB = 0.9, 20.0  # load from which a TRP has no room for further frames, and what that counts for (assumed)
 EASE = 3.0  # a second leg is given up where the first alone stays this factor below the target
+SPARE = 0.25  # load of a TRP below which its symbols are not short (assumed)
 BETTER = 3.0  # a second leg makes place for another one with this much less risk
 
 
@@ -50,8 +51,8 @@ def _leg_ahead(
 @njit(cache=True, fastmath=False)
 def _write_option(
     o: int, u: int, t: int, other: int, target: float, first: FloatArray, second: FloatArray, rate: FloatArray,
-    symbols: FloatArray, needed: FloatArray, carrier: IntArray, log_shares: FloatArray, together: float, bare: bool,
-    cost: FloatArray, risk: FloatArray,
+    symbols: FloatArray, needed: FloatArray, carrier: IntArray, price: FloatArray, log_shares: FloatArray, together: float,
+    bare: bool, cost: FloatArray, risk: FloatArray,
 ) -> None:  # fmt: skip
     """Write cost and risk of one way to serve a device: its cheapest rungs at a target, or the shortest ones if ``bare``."""
     n_trp = carrier.size
@@ -69,7 +70,7 @@ def _write_option(
         else:
             rung, here = cheapest_rung(
                 target,
-                DECADE_TIMES * symbols[d, a].min(),
+                DECADE_TIMES * symbols[d, a].min() / price[d, t],
                 first[d],
                 second[d],
                 needed[d, a],
@@ -89,11 +90,12 @@ def _write_option(
 def easy_devices(
     now_us: int, legs: IntArray, beyond: FloatArray, drop: FloatArray, beam_drop: FloatArray, load: FloatArray, gain: FloatArray,
     budget: FloatArray, evm: float, rate: FloatArray, symbols: FloatArray, needed: FloatArray, target: FloatArray,
-    carrier: IntArray, log_shares: FloatArray, easy: BoolArray, risk: FloatArray,
+    carrier: IntArray, price: FloatArray, log_shares: FloatArray, easy: BoolArray, risk: FloatArray,
 ) -> None:  # fmt: skip
     """Write which devices nothing can serve cheaper than their first leg alone (U,), and the risk of that (U,).
 
-    Two legs spend at least twice the symbols of the shortest rung; a first leg that keeps the target with no more is not beaten.
+    Two legs spend at least the shortest rung each, the second where symbols are cheapest; a first leg that keeps the target with
+    no more is not beaten.
     """
     n_ue, n_trp = legs.shape[1], carrier.size
     served = served_by(legs, n_trp)
@@ -107,16 +109,20 @@ def easy_devices(
         least = 0.0
         for d in range(2):
             if rate[u, d] > 0.0:
-                least += symbols[u, d, carrier[t]].min()
+                least += symbols[u, d, carrier[t]].min() * (price[d, t] + price[d].min())
                 _leg_ahead(
                     u, t, b, s, d, drop, beam_drop[u], beyond[0, u, d], legs, served, load, gain, budget, carrier, evm, first[d]
                 )  # fmt: skip
         cost[:] = 0.0
         _write_option(
-            0, 0, t, -1, target[u], first, none, rate[u], symbols[u], needed[u], carrier, log_shares[u], 0.0, False, cost, one
+            0, 0, t, -1, target[u], first, none, rate[u], symbols[u], needed[u], carrier, price, log_shares[u], 0.0, False, cost,
+            one,
         )  # fmt: skip
         risk[u] = one[0, 0]
-        easy[u] = least <= 0.0 or (risk[u] <= target[u] and cost.sum() <= 2.0 * least)
+        worth = 0.0
+        for d in range(2):
+            worth += price[d, t] * cost[0, 0, d * n_trp + t]
+        easy[u] = least <= 0.0 or (risk[u] <= target[u] and worth <= least)
 
 
 @njit(cache=True, fastmath=False)
@@ -124,7 +130,7 @@ def options(
     now_us: int, legs: IntArray, easy: BoolArray, beyond: FloatArray, drop: FloatArray, beam_drop: FloatArray, own_beam: IntArray,
     own_drop: FloatArray, load: FloatArray, nearest: FloatArray, gain: FloatArray, budget: FloatArray, best_beam: IntArray,
     evm: float, rate: FloatArray, symbols: FloatArray, needed: FloatArray, target: FloatArray, carrier: IntArray,
-    pairs: BoolArray, log_shares: FloatArray, together: FloatArray, heard: BoolArray,
+    pairs: BoolArray, price: FloatArray, log_shares: FloatArray, together: FloatArray, heard: BoolArray,
 ) -> tuple[FloatArray, FloatArray, BoolArray]:  # fmt: skip
     """Return what the options of every device cost (U, O, 2 T) in symbols per second, their risk (U, O), and which there are.
 
@@ -142,6 +148,7 @@ def options(
     load : (2, T) of each TRP. nearest : (U, T, B, S) gains of the nearest forecast, which tells second legs their sectors.
     gain, budget, best_beam : the report and its best beams (U, T).
     evm : noise-to-signal ratio. rate, symbols, needed, target, carrier, pairs : of the `radio.policies.demand.Demand`.
+    price : (2, T) of a symbol, see `planner_load.prices`.
     log_shares : (U, 2, BINS) of the residuals. together : (U,) share of failures that two TRPs have in common.
     heard : (U, T) links of which anything is forecast.
     """
@@ -193,12 +200,12 @@ def options(
                 there[u, o] = True
                 _write_option(
                     o, u, t, other, target[u] * (RELAXED if kind == 1 else 1.0), first, second, rate[u], symbols[u], needed[u],
-                    carrier, log_shares[u], share, False, cost, risk,
+                    carrier, price, log_shares[u], share, False, cost, risk,
                 )  # fmt: skip
         there[u, n_option - 1] = True
         _write_option(
-            n_option - 1, u, t, -1, target[u], first, none, rate[u], symbols[u], needed[u], carrier, log_shares[u], 0.0, True,
-            cost, risk,
+            n_option - 1, u, t, -1, target[u], first, none, rate[u], symbols[u], needed[u], carrier, price, log_shares[u], 0.0,
+            True, cost, risk,
         )  # fmt: skip
     return cost, risk, there
 
@@ -290,7 +297,7 @@ def beyond_report(
 def steer(
     now_us: int, choice: IntArray, risk: FloatArray, easy: BoolArray, target: FloatArray, own_beam: IntArray, pairs: BoolArray,
     timers: IntArray, hysteresis_db: float, nearest: FloatArray, gain: FloatArray, budget: FloatArray, best_db: FloatArray,
-    best_beam: IntArray, legs: IntArray, scale: FloatArray,
+    best_beam: IntArray, video: BoolArray, legs: IntArray, scale: FloatArray,
 ) -> None:  # fmt: skip
     """Prepare, change and keep second legs as options were chosen (U,), and write by how much every target was relaxed (U,).
 
@@ -309,7 +316,8 @@ def steer(
         t, held = legs[kernels.TRP, u], legs[kernels.SECOND_TRP, u]
         wanted = t if way > n_trp else way - 1
         candidate = legs[kernels.CANDIDATE, u]
-        if held >= 0 or wanted == t:  # reports name no candidate while a second leg is held
+        frames = video[u, 0] or video[u, 1]
+        if held >= 0 or wanted == t or frames:  # reports name no candidate while a second leg is held, nor by load
             best = int(best_db[u].argmax())
             rival_db = best_db[u, t] if held < 0 else max(best_db[u, t], best_db[u, held])
             if best_db[u, best] > rival_db + hysteresis_db:
@@ -359,8 +367,8 @@ def gains_of_seconds(
 ) -> None:  # fmt: skip
     """Write what second legs are expected to gain over first ones, in the worse direction, mean over futures (U,) [dB].
 
-    Minus infinity where the first leg has not served for the hold time and still works: legs do not take turns. Frames go over
-    the first leg alone; a TRP that is full in their direction by its mean load (2, T) counts ``FULL_DB`` less for them.
+    Minus infinity where the first leg has not served for the hold time and still works: legs do not take turns, but for frames,
+    which go over the first leg alone. A TRP that is full by its mean load (2, T) counts ``FULL_DB`` less for them.
     """
     n_futures = drop.shape[0]
     for u in range(legs.shape[1]):
@@ -369,7 +377,8 @@ def gains_of_seconds(
         if o < 0:
             continue
         works = min(known[kernels.KNOWN_DL, u], known[kernels.KNOWN_UL, u]) >= qout_db
-        if works and now_us - legs[kernels.SINCE, u] < hold_us:
+        frames = video[u, 0] or video[u, 1]
+        if works and not frames and now_us - legs[kernels.SINCE, u] < hold_us:
             continue
         total = 0.0
         for f in range(n_futures):
@@ -389,7 +398,8 @@ def write_rungs(
     now_us: int, legs: IntArray, known: FloatArray, levels: FloatArray, snr: FloatArray, inr: FloatArray, beyond: FloatArray,
     drop: FloatArray, beam_drop: FloatArray, scale: FloatArray, cold: BoolArray, rate: FloatArray, level_db: FloatArray,
     repeats: IntArray, symbols: FloatArray, needed: FloatArray, target: FloatArray, video: BoolArray, carrier: IntArray,
-    pairs: BoolArray, log_shares: FloatArray, together: FloatArray, expected: FloatArray, repetitions: IntArray, sinr: FloatArray,
+    pairs: BoolArray, price: FloatArray, log_shares: FloatArray, together: FloatArray, busy: FloatArray, expected: FloatArray,
+    repetitions: IntArray, sinr: FloatArray, frames: FloatArray, usable: BoolArray,
 ) -> None:  # fmt: skip
     """Write repetitions (U,) and the SINR that link adaptation reckons with (2, U) [dB] for the legs in use, and ``expected``.
 
@@ -398,12 +408,19 @@ def write_rungs(
     snr, inr, beyond : (2 legs, U, 2) by the report, and the last measurement beyond it [dB].
     drop, beam_drop : (S, U, T), (U,) falls by the near forecasts alone [dB]; with those, and as it is now, the legs have to do.
     scale : (U,) by how much the target is relaxed, 0 for the shortest rung.
+    price : (2, T) of a symbol, see `planner_load.prices`.
+    busy : (2, T) load of every TRP in both directions.
     cold : (U,) devices of which too little was measured: they keep the fixed margin instead.
     expected : (2 legs, U, 2) written: SINR expected of the legs, which the next measurement is held against [dB].
+    frames : (2, U) written: SINR that is reckoned with for video frames, which go over one leg whatever control messages do, are
+        retransmitted, and planned anew in the next tick: what the leg carries now [dB].
+    usable : (U, 2) written: whether the second leg is used, not only ready.
     """
     n_futures = drop.shape[0]
     at = np.empty((2, 2 * n_futures))
+    alone = np.full(2 * n_futures, np.nan)
     total = np.empty(level_db.shape[2])
+    rung, risk, carries_db = np.empty((2, 2), np.int64), np.empty((2, 2)), np.empty(2)
     margin_db, evm = levels[kernels.MARGIN], levels[kernels.EVM]
     for u in range(legs.shape[1]):
         t, o = legs[kernels.TRP, u], legs[kernels.SECOND_TRP, u]
@@ -412,7 +429,8 @@ def write_rungs(
         share = SAME_TRP if o == t else together[u]
         if o >= 0 and not pairs[t, o] and first_works:
             second_works = False
-        repetitions[u] = 1
+        a, c = carrier[t], carrier[o] if o >= 0 else carrier[t]
+        both_worth, alone_worth, enough = 0.0, 0.0, True
         for d in range(2):
             for j in range(2):
                 leg = t if j == 0 else o
@@ -426,37 +444,74 @@ def write_rungs(
                     at[j, n_futures + f] = expect(snr[j, u, d], inr[j, u, d], fall_db, beyond[j, u, d], evm)
                     mean += at[j, n_futures + f]
                 expected[j, u, d] = mean / n_futures
-            usual_db = (known[kernels.KNOWN_DL, u] if d == 0 else known[kernels.KNOWN_UL, u]) - margin_db
-            # frames take what the leg carries now: they are retransmitted, and the next tick is planned anew
-            reckoned_db = usual_db
+            carries_db[d] = known[kernels.KNOWN_DL, u] if d == 0 else known[kernels.KNOWN_UL, u]
             if first_works:
-                reckoned_db = at[0, 0] - margin_db
+                carries_db[d] = at[0, 0]
             elif second_works:
-                reckoned_db = at[1, 0] - margin_db
+                carries_db[d] = at[1, 0]
             if not first_works:
                 at[0] = np.nan
             if not second_works:
                 at[1] = np.nan
+            if rate[u, d] <= 0.0 or not (first_works or second_works):
+                continue
+            decade = DECADE_TIMES * symbols[u, d, a].min() / price[d, t]
+            for k in range(total.size):
+                total[k] = (symbols[u, d, a, k] if first_works else 0.0) + (symbols[u, d, c, k] if second_works else 0.0)
+            rung[0, d], risk[0, d], worth = _rung_of(
+                target[u], scale[u], decade, at[0], at[1], needed[u, d, a], needed[u, d, c], total, log_shares[u, d], share
+            )
+            both_worth += worth
+            if first_works and second_works:
+                rung[1, d], risk[1, d], worth = _rung_of(
+                    target[u], scale[u], decade, at[0], alone, needed[u, d, a], needed[u, d, c], symbols[u, d, a],
+                    log_shares[u, d], share,
+                )  # fmt: skip
+                alone_worth += worth
+                enough = enough and risk[1, d] <= target[u]
+        # a second leg stands ready where the first alone is good enough, and costs nothing
+        way = 1 if first_works and second_works and enough and alone_worth <= both_worth and not cold[u] else 0
+        usable[u, 1] = second_works and way == 0
+        repetitions[u] = 1
+        for d in range(2):
+            usual_db = (known[kernels.KNOWN_DL, u] if d == 0 else known[kernels.KNOWN_UL, u]) - margin_db
+            reckoned_db = usual_db
+            if first_works or second_works:
+                reckoned_db = carries_db[d] - margin_db
             if rate[u, d] > 0.0 and (first_works or second_works):
-                a, c = carrier[t], carrier[o] if o >= 0 else carrier[t]
-                for k in range(total.size):
-                    total[k] = (symbols[u, d, a, k] if first_works else 0.0) + (symbols[u, d, c, k] if second_works else 0.0)
-                risk = 0.0
-                if scale[u] > 0.0:
-                    rung, risk = cheapest_rung(
-                        target[u] * scale[u], DECADE_TIMES * symbols[u, d, a].min(), at[0], at[1], needed[u, d, a],
-                        needed[u, d, c], total, log_shares[u, d], share,
-                    )  # fmt: skip
-                else:
-                    rung = int(total.argmin())
+                k = rung[way, d]
+                for i in range(total.size):
+                    total[i] = symbols[u, d, a, i] if first_works else 0.0
+                    if second_works and way == 0:
+                        total[i] += symbols[u, d, c, i]
                 # as low as costs nothing, down to what the fixed margin would have
-                while rung + 1 < total.size and total[rung + 1] <= total[rung] and level_db[u, d, rung] > reckoned_db:
-                    rung += 1
-                chosen_db = level_db[u, d, rung]
+                while k + 1 < total.size and total[k + 1] <= total[k] and level_db[u, d, k] > reckoned_db:
+                    k += 1
                 if cold[u]:
                     reckoned_db = usual_db
                 else:
-                    # what misses its target is at least as robust as reactive would have it
-                    reckoned_db = min(chosen_db, usual_db) if risk > target[u] else chosen_db
-                    repetitions[u] = max(repetitions[u], repeats[rung])
+                    # what misses its target is at least as robust as reactive would have it, and so is a leg alone where
+                    # symbols are spare: what was learnt of its falls may be too little for margins below the fixed one
+                    held = risk[way, d] > target[u] or (not usable[u, 1] and busy[d, t] < SPARE)
+                    reckoned_db = min(level_db[u, d, k], usual_db) if held else level_db[u, d, k]
+                    repetitions[u] = max(repetitions[u], repeats[k])
             sinr[d, u] = reckoned_db
+            frames[d, u] = usual_db + margin_db if cold[u] else carries_db[d]
+
+
+@njit(cache=True, fastmath=False)
+def _rung_of(
+    target: float, scale: float, decade: float, first_db: FloatArray, second_db: FloatArray, needed_first: FloatArray,
+    needed_second: FloatArray, cost: FloatArray, log_shares: FloatArray, together: float,
+) -> tuple[int, float, float]:  # fmt: skip
+    """Return a direction's cheapest rung, its risk, and what it costs, risk above the target included [symbols/s].
+
+    The target is relaxed by ``scale``; 0 asks for the shortest rung and no risk is reckoned.
+    """
+    if scale <= 0.0:
+        shortest = int(cost.argmin())
+        return shortest, 0.0, cost[shortest]
+    rung, risk = cheapest_rung(
+        target * scale, decade, first_db, second_db, needed_first, needed_second, cost, log_shares, together
+    )
+    return rung, risk, cost[rung] + decade * max(np.log10(risk / (target * scale)), 0.0)

@@ -133,5 +133,10 @@ class ReactivePolicy:
             now_us, self._report_us, is_new, self._serving_us, occasions,
             observation.serving_dl_db, observation.serving_ul_db, legs, known, self._timers, self._levels, self._tail_us,
             report.gain, report.budget, best.dl_db, best.beam, best.sector,
+            self._merits(observation, report, best) if is_new else best.dl_db,
         )  # fmt: skip
         return report, best
+
+    def _merits(self, observation: Observation, report: Report, best: Best) -> FloatArray:
+        """Return what TRPs are compared by (U, T) [dB]: the SNR of their best pairs."""
+        return best.dl_db

@@ -73,6 +73,7 @@ class Report:
     found: Best | None = field(default=None, repr=False, compare=False)
     source: Source | None = field(default=None, repr=False, compare=False)
     futures: FloatArray | None = field(default=None, repr=False, compare=False)
+    _top: FloatArray | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def snr_dl_db(self) -> FloatArray:
@@ -92,6 +93,17 @@ class Report:
         if futures is not None and self.futures is not None:
             np.add(self.futures, futures, out=self.futures)
         object.__setattr__(self, "found", None)
+        object.__setattr__(self, "_top", None)
+
+    def top_gain(self) -> FloatArray:
+        """Return the gain of the best pair of every link in every future (S, U, T), found once."""
+        if self.futures is not None:
+            return self.futures
+        if self._top is None:
+            n_ue, n_trp = self.gain.shape[:2]
+            object.__setattr__(self, "_top", self.gain.reshape(1, n_ue, n_trp, -1).max(axis=3))
+        assert self._top is not None
+        return self._top
 
     def best(self) -> Best:
         """Return the best pair of every link, found at the first call; every policy asks for it."""
@@ -123,10 +135,16 @@ class LinkBudget:
         self.offset_dl_db: FloatArray = np.array(
             [t.tx_power_dbm - n - ue.noise_figure_db for t, n in zip(trps, noise_dbm, strict=True)]
         )
+        self._configured_db = self.offset_dl_db.copy()
         self.offset_ul_db: FloatArray = np.array(
             [ue.tx_power_dbm - n - t.noise_figure_db for t, n in zip(trps, noise_dbm, strict=True)]
         )
         self._budgets: dict[float, FloatArray] = {}
+
+    def correct_power(self, power_db: FloatArray) -> None:
+        """Take every TRP for that much stronger than configured, (T,) [dB], in the reports from now on."""
+        self.offset_dl_db[:] = self._configured_db + power_db
+        self._budgets.clear()
 
     def report(self, sweep: Sweep, step_db: float = 0.0) -> Report:
         """Return a sweep as a report, its downlink SNR rounded to ``step_db`` (0: not rounded)."""
@@ -167,6 +185,10 @@ class SweepReports:
     def add(self, sweep: Sweep) -> None:
         """Take the sweep of an SSB occasion."""
         self._coming.append(self._budget.report(sweep, self._step_db))
+
+    def correct_power(self, power_db: FloatArray) -> None:
+        """As :meth:`LinkBudget.correct_power`, for the sweeps that are taken from now on."""
+        self._budget.correct_power(power_db)
 
     @property
     def newest(self) -> Report | None:

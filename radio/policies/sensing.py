@@ -68,6 +68,10 @@ class Sensing:
         self._apart_m: FloatArray = np.zeros((0, 0))
         self._sent: BoolArray = np.zeros(0, np.bool_)
 
+    def correct_power(self, power_db: FloatArray) -> None:
+        """As :meth:`LinkBudget.correct_power`, for what devices measure from now on."""
+        self._budget.correct_power(power_db)
+
     def measure(self, sweep: Sweep) -> None:
         """Let every device measure a sweep."""
         noise_db = self._config.measurement_noise_db

@@ -80,7 +80,7 @@ class LeftAlone(ReactivePolicy):
         kernels.advance(
             now_us, self._report_us, False, self._serving_us, occasions, observation.serving_dl_db, observation.serving_ul_db,
             self._legs, self._known, self._timers, self._levels, self._tail_us, own.gain, own.budget, best.dl_db, best.beam,
-            best.sector,
+            best.sector, best.dl_db,
         )  # fmt: skip
         back = recovering & (self._legs[kernels.RECOVERING] == 0)
         for row in (kernels.SECOND_TRP, kernels.SECOND_BEAM, kernels.SECOND_SECTOR):

@@ -313,8 +313,10 @@ def test_human_aware_has_a_second_leg_before_the_body_arrives():
     second, active = column(plans, "trp", leg=1), column(plans, "usable", leg=1)
     first_second = np.flatnonzero(second >= 0)[0] * 10
     assert 500 <= first_second <= 550  # the horizon of 500 ms reaches the body
-    assert not active[first_second // 10]
-    assert active[first_second // 10 + 1]  # 3 ms of activation later
+    # it stands ready, and is sent on when the body is near: within the shortest horizon (100 ms) of its arrival
+    first_use = np.flatnonzero(active)[0]
+    assert 88 <= first_use <= 95
+    assert not active[first_second // 10 : 88].any()
     # in every tick of the shadow a usable leg of TRP 1 carries data, none is interrupted
     for p in plans[100:160]:
         assert np.any((p.trp[0] == 1) & p.usable[0])
@@ -416,3 +418,25 @@ def test_adaptive_is_told_nothing_of_where_people_go():
             np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
     aware = drive("human_aware", config, body_at_one_second, 300, forecast_at=ahead)
     assert any(not np.array_equal(one.trp, other.trp) for one, other in zip(aware, told, strict=True))
+
+
+def test_frames_are_reckoned_with_what_the_leg_that_carries_them_has():
+    """Two legs let a control message have a rung that the first alone could not carry: frames go over one leg."""
+    config = radio_config(2)
+    plans = drive("human_aware", config, body_at_one_second, 200, forecast_at=oracle_forecast(body_at_one_second, config))
+    both = 0
+    for k in range(60, 200):
+        p, snr = plans[k], body_at_one_second(k * DT_US)
+        leg = 0 if p.usable[0, 0] else 1
+        if k in range(100, 103) or k in range(160, 163):
+            continue  # measurements come later than the body
+        assert p.frames_db[0, 0] == pytest.approx(snr[0, p.trp[0, leg], p.beam[0, leg], 0], abs=1.5)
+        both += p.usable[0].all()
+    assert both > 0
+    plain = plans[150]
+    np.testing.assert_allclose(plain.frames_margin_db(6.0)[0] + plain.sinr_dl_db, plain.frames_db[0])
+
+
+def test_frames_have_the_margin_back_where_a_plan_says_nothing_of_them():
+    plan = drive("reactive", radio_config(2), body_at_one_second, 5)[-1]
+    np.testing.assert_array_equal(plan.frames_margin_db(6.0), np.full((2, len(plan.trp)), 6.0))

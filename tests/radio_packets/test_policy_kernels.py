@@ -96,7 +96,7 @@ def test_following_a_report_equals_the_rules_on_arrays(seed):
     nothing = np.zeros((n_ue, 2))
     kernels.advance(
         now_us, report_us, True, 0, 0, nothing, nothing, legs, known, timers, levels, np.zeros(n_trp),
-        report.gain, report.budget, best.dl_db, best.beam, best.sector,
+        report.gain, report.budget, best.dl_db, best.beam, best.sector, best.dl_db,
     )  # fmt: skip
     trp, beam = old[kernels.TRP], old[kernels.BEAM]
     settled = (old[kernels.FREE] <= now_us) & (old[kernels.RECOVERING] == 0)

@@ -1,0 +1,268 @@
+"""The recalibrator: residuals in, offsets and findings out (see :mod:`radio.recalibration` for what these are)."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, deque
+
+import numpy as np
+
+from radio.recalibration import Finding, OffsetChange, RecalibrationConfig, Residuals, mean_run_length, median_by, threshold_for
+from radio.recalibration_places import Places
+from radio.types import BoolArray, FloatArray, IntArray
+
+__all__ = ["Recalibrator"]
+
+_PRIOR_COUNT = 4.0  # samples that the map's zero is worth
+_MAP_MEMORY = 400.0  # samples that the map of a square goes back
+_KNOWN = 5.0  # samples from which on a square is known
+_HUBER_DB = 6.0
+_LEAST_DEVICES, _LEAST_CELLS = 3, 4
+_OFFSET_GAIN = 0.02  # of a window's median; the bound on the rate comes on top
+_LEAST_SD_DB = 0.5
+_AUDIT_STEP_DB = 0.1  # drift is written down in steps of this
+_LATEST_WINDOWS = 400
+
+
+class Recalibrator:
+    """Follows the offsets of TRPs and finds sudden changes.
+
+    Parameters
+    ----------
+    config : times, bounds and thresholds.
+    trp_position_m : (T, 3) TRPs [m].
+    size_m : (x, y) of the hall [m].
+
+    Attributes
+    ----------
+    offset_db : (T,) to be added to the predicted RSRP [dB]; written as samples come.
+    audit : every change of an offset, drift in steps of 0.1 dB; the last 10,000. audited : changes since the start.
+    active : (T,) +1 or -1 where a TRP has a finding that nobody accepted or dismissed; its offset stands still.
+    counts : samples ``used``, ``blocked`` (left out), ``late`` (of a window that is over), ``unknown`` (bad index or no number).
+    """
+
+    def __init__(self, config: RecalibrationConfig, trp_position_m: FloatArray, size_m: tuple[float, float]) -> None:
+        self.config, self._trp_m = config, np.asarray(trp_position_m, np.float64)
+        n = len(self._trp_m)
+        self._shape = tuple(math.ceil(s / config.cell_m) for s in size_m)
+        self._map_db: FloatArray = np.zeros((n, self._shape[0] * self._shape[1]))
+        self._count: FloatArray = np.zeros_like(self._map_db)
+        self.offset_db: FloatArray = np.zeros(n)
+        self.active: IntArray = np.zeros(n, np.int64)
+        self.audit: deque[OffsetChange] = deque(maxlen=10_000)
+        self.audited = 0
+        self.counts: Counter[str] = Counter()
+        self._written_db = self.offset_db.copy()
+        self._sum: FloatArray = np.zeros((2, n))  # CUSUM of drops and of rises
+        self._since_us: IntArray = np.zeros((2, n), np.int64)
+        self._steps: list[deque[float]] = [deque(maxlen=_LATEST_WINDOWS) for _ in range(n)]
+        self._recent: deque[tuple[int, IntArray, IntArray, IntArray, FloatArray]] = deque()
+        self._places = Places(config, self._trp_m, size_m)
+        self._window_us, self._epoch_us = round(config.window_s * 1e6), round(config.epoch_s * 1e6)
+        self._waiting: list[Residuals] = []
+        self._epoch: list[tuple[IntArray, IntArray, IntArray, FloatArray, FloatArray]] = []
+        self._window = self._begin = -1
+        self._epoch_index = -1
+
+    @property
+    def places(self) -> list[Finding]:
+        """Places that changed and that nobody accepted yet."""
+        return self._places.active
+
+    @property
+    def audited_db(self) -> FloatArray:
+        """Offsets as the last line of the audit on each TRP tells them (T,) [dB]; what a correction may use."""
+        return self._written_db.copy()
+
+    def learning(self, time_us: int) -> bool:
+        """Whether map and offsets are still being learnt."""
+        return self._begin < 0 or time_us - self._begin < self.config.learning_s * 1e6
+
+    def threshold_db(self, trp: int) -> float:
+        """Threshold of a TRP's test [dB]: for the mean run length asked for at the scatter seen, and at least the least one.
+
+        The scatter of the windows' medians is raised by sqrt((1 + r) / (1 - r)), r their correlation from one to the next.
+        """
+        config, steps = self.config, np.array(self._steps[trp])
+        if len(steps) < 20:
+            return config.least_threshold_db
+        sd = max(_LEAST_SD_DB, 1.4826 * float(np.median(np.abs(steps - np.median(steps)))))
+        centred = np.clip(steps - np.median(steps), -3 * sd, 3 * sd)
+        r = float(np.clip((centred[1:] @ centred[:-1]) / max(centred @ centred, 1e-12), 0.0, 0.9))
+        sd *= math.sqrt((1.0 + r) / (1.0 - r))
+        windows = config.mean_run_length_h * 3600.0 / config.window_s
+        return max(config.least_threshold_db, sd * threshold_for(windows, config.change_db / 2.0 / sd))
+
+    def run_length_h(self, trp: int, sd_db: float) -> float:
+        """Mean time to a false alarm of a TRP's test at its threshold now [h], were its windows independent with ``sd_db``."""
+        config = self.config
+        steps = mean_run_length(self.threshold_db(trp) / sd_db, config.change_db / 2.0 / sd_db)
+        return steps * config.window_s / 3600.0
+
+    def add(self, residuals: Residuals) -> tuple[Finding, ...]:
+        """Take samples, and return what was found in the windows that they end.
+
+        Samples may come out of order within a window; those of a window that is over are counted as late and left out.
+        """
+        findings: list[Finding] = []
+        windows = residuals.time_us // self._window_us
+        for window in np.unique(windows).tolist():
+            own = windows == window
+            if window < self._window:
+                self.counts["late"] += int(own.sum())
+                continue
+            if window > self._window:
+                findings += self._close()
+                self._window = window
+                if self._begin < 0:
+                    self._begin = window * self._window_us
+            r = residuals
+            self._waiting.append(
+                Residuals(r.time_us[own], r.ue[own], r.trp[own], r.position_m[own], r.residual_db[own], r.body_loss_db[own])
+            )
+        return tuple(findings)
+
+    def accept(self, trp: int) -> None:
+        """Take a TRP's change for the truth: its offset jumps to where the test saw it, within the bound."""
+        steps = list(self._steps[trp])[-10:]
+        jump = float(np.median(steps)) if steps and self.active[trp] else 0.0
+        self._set(trp, self.offset_db[trp] + jump, "accepted")
+        self.dismiss(trp)
+
+    def dismiss(self, trp: int) -> None:
+        """Drop a TRP's finding without taking it over; the test begins anew, and finds it again if it is still there."""
+        self.active[trp] = 0
+        self._sum[:, trp] = 0.0
+        self._steps[trp].clear()
+
+    def accept_places(self) -> None:
+        """Take the changed places for the truth; the map learns them from now on."""
+        self._places.active.clear()
+
+    def revert(self, time_us: int) -> None:
+        """Bring every offset back to what it was at a time; the audit keeps what was, and says so."""
+        for t in range(len(self.offset_db)):
+            later = [c for c in self.audit if c.trp == t and c.time_us > time_us]
+            if later:
+                self._set(t, later[0].before_db, "reverted")
+
+    def _now_us(self) -> int:
+        return (self._window + 1) * self._window_us
+
+    def _set(self, trp: int, value_db: float, reason: str) -> None:
+        bound = self.config.largest_offset_db
+        after = float(np.clip(value_db, -bound, bound))
+        self.audited += 1
+        self.audit.append(OffsetChange(self._now_us(), trp, float(self._written_db[trp]), after, reason))
+        self.offset_db[trp] = self._written_db[trp] = after
+
+    def _close(self) -> list[Finding]:
+        """End a window: one step of every TRP's test, and where an epoch ends too, a look for places."""
+        if not self._waiting:
+            return []
+        parts, self._waiting = self._waiting, []
+        ue, trp = np.concatenate([p.ue for p in parts]), np.concatenate([p.trp for p in parts])
+        place = np.concatenate([p.position_m for p in parts])
+        value, loss = np.concatenate([p.residual_db for p in parts]), np.concatenate([p.body_loss_db for p in parts])
+        sound = (trp >= 0) & (trp < len(self.offset_db)) & (ue >= 0) & np.isfinite(value) & np.isfinite(place).all(axis=1)
+        clear = sound & (loss <= self.config.clear_loss_db)
+        self.counts["unknown"] += int((~sound).sum())
+        self.counts["blocked"] += int((sound & ~clear).sum())
+        self.counts["used"] += int(clear.sum())
+        ue, trp, place, value = ue[clear], trp[clear], place[clear], value[clear]
+        cell = self._cell(place)
+        change = value - self.offset_db[trp] - self._map_db[trp, cell]
+        known = self._count[trp, cell] >= _KNOWN
+        now, learning = self._now_us(), self.learning(self._now_us())
+        self._epoch.append((ue[known], trp[known], cell[known], place[known], change[known]))
+        findings = self._steps_of(now, learning, ue[known], trp[known], cell[known], change[known])
+        self._learn(learning, ue, trp, cell, value)
+        if now // self._epoch_us != self._epoch_index:
+            self._epoch_index = now // self._epoch_us
+            findings += self._look(now, learning)
+        return findings
+
+    def _cell(self, place: FloatArray) -> IntArray:
+        x = np.clip((place[:, 0] / self.config.cell_m).astype(np.int64), 0, self._shape[0] - 1)
+        y = np.clip((place[:, 1] / self.config.cell_m).astype(np.int64), 0, self._shape[1] - 1)
+        return x * self._shape[1] + y
+
+    def _steps_of(
+        self, now: int, learning: bool, ue: IntArray, trp: IntArray, cell: IntArray, change: FloatArray
+    ) -> list[Finding]:
+        """One step of the two-sided CUSUM of every TRP that enough devices heard."""
+        findings: list[Finding] = []
+        self._recent.append((now, trp, cell, ue, change))
+        while self._recent and self._recent[0][0] < now - self.config.memory_s * 1e6:
+            self._recent.popleft()
+        slack = self.config.change_db / 2.0
+        for t in range(len(self.offset_db)):
+            own = trp == t
+            devices, medians = median_by(ue[own], change[own])
+            if len(devices) < _LEAST_DEVICES:
+                continue
+            step = float(np.median(medians))
+            self._steps[t].append(step)
+            if not self.active[t]:
+                self._follow(t, step, now, learning)
+            if learning or self.active[t]:
+                continue
+            for k, sign in enumerate((-1.0, 1.0)):
+                if self._sum[k, t] <= 0.0:
+                    self._since_us[k, t] = now - self._window_us
+                # a single window may not decide: what it adds is bounded
+                self._sum[k, t] = max(0.0, self._sum[k, t] + min(sign * step, 2.0 * self.config.change_db) - slack)
+                threshold = self.threshold_db(t) if self._sum[k, t] >= self.config.least_threshold_db else math.inf
+                if self._sum[k, t] < threshold:
+                    continue
+                found = self._judge(t, sign, int(self._since_us[k, t]), now, self._sum[k, t] / threshold)
+                if found is not None:
+                    self.active[t] = int(sign)
+                    findings.append(found)
+        return findings
+
+    def _judge(self, trp: int, sign: float, since: int, now: int, evidence: float) -> Finding | None:
+        """Tell a TRP's fault, which is seen everywhere, from a change of some places."""
+        rows = [r for r in self._recent if r[0] > since]
+        own = [r[1] == trp for r in rows]
+        cell = np.concatenate([r[2][o] for r, o in zip(rows, own, strict=True)])
+        ue = np.concatenate([r[3][o] for r, o in zip(rows, own, strict=True)])
+        change = np.concatenate([r[4][o] for r, o in zip(rows, own, strict=True)])
+        _, of_cell = median_by(cell, change)
+        amount = float(np.median(of_cell))
+        seen: BoolArray = sign * of_cell > self.config.change_db / 3.0
+        if len(of_cell) < _LEAST_CELLS or seen.mean() < self.config.spread_share:
+            return None
+        x, y = self._trp_m[trp, :2].tolist()
+        return Finding("trp", now, since, trp, (x, y), amount, float(evidence), len(np.unique(ue)))
+
+    def _follow(self, trp: int, step: float, now: int, learning: bool) -> None:
+        """Let the offset follow a window's median, after the learning no faster than allowed."""
+        limit = math.inf if learning else self.config.largest_rate_db_per_h * self.config.window_s / 3600.0
+        bound = self.config.largest_offset_db
+        move = float(np.clip(_OFFSET_GAIN * np.clip(step, -_HUBER_DB, _HUBER_DB), -limit, limit))
+        self.offset_db[trp] = float(np.clip(self.offset_db[trp] + move, -bound, bound))
+        if abs(self.offset_db[trp] - self._written_db[trp]) >= _AUDIT_STEP_DB:
+            after = float(self.offset_db[trp])
+            self.audited += 1
+            self.audit.append(OffsetChange(now, trp, float(self._written_db[trp]), after, "learning" if learning else "drift"))
+            self._written_db[trp] = after
+
+    def _learn(self, learning: bool, ue: IntArray, trp: IntArray, cell: IntArray, value: FloatArray) -> None:
+        """Let the map learn, one sample per device, TRP and window; not of a TRP with a finding."""
+        _, first = np.unique((ue * len(self.offset_db) + trp), return_index=True)
+        for i in first[(self.active[trp[first]] == 0)].tolist():
+            t, c = int(trp[i]), int(cell[i])
+            self._count[t, c] = min(self._count[t, c] + 1.0, _MAP_MEMORY)
+            error = value[i] - self.offset_db[t] - self._map_db[t, c]
+            if not learning:
+                error = min(max(error, -_HUBER_DB), _HUBER_DB)
+            self._map_db[t, c] += error / (self._count[t, c] + _PRIOR_COUNT)
+
+    def _look(self, now: int, learning: bool) -> list[Finding]:
+        rows, self._epoch = self._epoch, []
+        ue, trp, cell, place, change = (np.concatenate([r[i] for r in rows]) for i in range(5))
+        if not len(ue):
+            return []
+        found = self._places.look(now, ue, trp, cell, place, change, learning)
+        return [] if found is None else [found]
