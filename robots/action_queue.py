@@ -6,7 +6,7 @@ not drive; actions begin in the order in which they were met.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from robots.orders import RUNS_ALONE, STOPS_DRIVING, Action, ActionState
 
@@ -99,6 +99,18 @@ class ActionQueue:
 
     def _forget(self) -> None:
         self._queue = [state for state in self._queue if state.status not in _OVER]
+        left = self._left_us
+        self._left_us = {k: left[k] for k in (state.action.action_id for state in self._queue) if k in left}
+
+    def remember(self) -> list[tuple[str, int | None]]:
+        """Give the actions in the queue and the time that each has left [us], None where it has not begun or has no end."""
+        return [(s.action.action_id, self._left_us.get(s.action.action_id)) for s in self._queue]
+
+    def recall(self, queue: Sequence[tuple[str, int | None]], states: Mapping[str, ActionState], paused: bool) -> None:
+        """Take the actions up where :meth:`remember` left them; KeyError where one is not among the states."""
+        self._paused = paused
+        self._queue = [states[action_id] for action_id, _ in queue]
+        self._left_us = {a: left for (a, left), s in zip(queue, self._queue, strict=True) if s.status != "WAITING"}
 
 
 def _cannot_stop(action: Action) -> bool:

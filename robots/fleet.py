@@ -12,6 +12,7 @@ from robots.books import Books
 from robots.config import RobotsConfig
 from robots.dispatch import Dispatch
 from robots.fleet_kernels import need_ways, oldest_first, report_ahead, report_fleet, step_fleet
+from robots.fleet_memory import FleetMemory
 from robots.instant import InstantActions
 from robots.ledger import fleet_production
 from robots.orders import Action, ActionState, Order, OrderError, order_of
@@ -51,6 +52,7 @@ class Fleet:
         self._dispatch = Dispatch(books, self._ways)
         self._outside = OutsideOrders(books, self._ways, self._dispatch) if config.agvs.orders_from == "outside" else None
         self._instant = InstantActions(books, self._ways, self._dispatch, self._outside)
+        self._memory = None if self._outside is None else FleetMemory(books, self._outside, self._instant)
         self.watchdog = Watchdog(
             np.broadcast_to(np.asarray(survival_time_us, np.int64), (n,)),
             np.full(n, round(config.agvs.restart_delay_s * 1e6), np.int64),
@@ -318,9 +320,29 @@ class Fleet:
         """Give AGV ``i``'s instant actions and how far they are."""
         return tuple(self._instant.states[i])
 
+    def instant_action_ids(self, i: int) -> tuple[str, ...]:
+        """Give the actionIds of AGV ``i``'s last instant actions, those before its process began too."""
+        return tuple(self._instant.ids[i])
+
+    def order_active(self, i: int) -> bool:
+        """Whether AGV ``i`` carries out an order from outside, or waits for the rest of it."""
+        return self._outside is not None and self._outside.active(i)
+
     def errors(self, i: int) -> tuple[OrderError, ...]:
         """Give what AGV ``i`` has rejected since it last accepted an order from outside."""
         return self._outside.errors(i) if self._outside is not None else ()
+
+    @property
+    def memory(self) -> FleetMemory | None:
+        """Takes snapshots of a fleet with orders from outside, and takes them up; None for a fleet with its own orders."""
+        return self._memory
+
+    def recall(self, snapshot: Any) -> None:
+        """Take up a snapshot of ``memory`` before the first step; ValueError where it does not fit this hall."""
+        if self._memory is None:
+            raise ValueError("the twin's own fleet control gives this fleet its orders; there is nothing to take up")
+        self._memory.give(snapshot)
+        self._state = None
 
     def set_broken(self, broken: BoolArray) -> None:
         """Say which AGVs (n,) are out of order; they brake as in a protective stop and stand until they are not."""

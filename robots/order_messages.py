@@ -6,13 +6,14 @@ with UNSUPPORTED_PARAMETER, since these AGVs drive straight edges with their fro
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from robots.orders import Action, ActionState, BlockingType, Order, OrderEdge, OrderError, OrderNode
+from robots.orders import Action, ActionState, ActionStatus, BlockingType, Order, OrderEdge, OrderError, OrderNode
 
 Version = Literal["2.1.0", "3.0.0"]
+ACTION_STATUS: tuple[str, ...] = get_args(ActionStatus)
 _CANNOT_USE = ("trajectory", "corridor", "orientation", "direction", "minimumLoadHandlingDeviceHeight", "minHeight")
 
 
@@ -158,3 +159,16 @@ def write_error(error: OrderError, version: Version = "3.0.0") -> dict[str, Any]
         "errorDescription": error.description,
         "errorReferences": [{"referenceKey": key, "referenceValue": value} for key, value in error.references],
     }
+
+
+def write_action_memory(state: ActionState) -> dict[str, Any]:
+    """Put an action with its state into JSON for :func:`read_action_state`; it is not a part of any message."""
+    return {"action": _action(state.action, "3.0.0"), "status": state.status, "result": state.result}
+
+
+def read_action_state(entry: dict[str, Any]) -> ActionState:
+    """Read what :func:`write_action_memory` wrote; ValueError where it is something else."""
+    status = entry["status"]
+    if status not in ACTION_STATUS:
+        raise ValueError(f"status {status!r} of an action is none of {', '.join(ACTION_STATUS)}")
+    return ActionState(_Action.model_validate(entry["action"]).plain(), status, str(entry["result"]))

@@ -196,8 +196,9 @@ def malformed(order: Order) -> OrderError | None:
             return fault(f"edges[{k}].released: an edge is released only with both its nodes", name)
         if b.released and not (edge.released and a.released):
             return fault(f"nodes[{k + 1}].released: nothing is released behind what is not", ("nodeId", b.node_id))
-    ids = [action.action_id for action in order.actions()]
-    for action_id in ids:
-        if ids.count(action_id) > 1:
-            return fault(f"actionId {action_id!r} is used twice; give each action its own", ("actionId", action_id))
+    ids: set[str] = set()
+    for action in order.actions():
+        if action.action_id in ids:
+            return fault(f"actionId {action.action_id!r} is used twice; give each action its own", ("actionId", action.action_id))
+        ids.add(action.action_id)
     return None

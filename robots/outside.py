@@ -7,7 +7,10 @@ base keeps its place; that others can pass it there is up to whoever gives the o
 
 from __future__ import annotations
 
+import hashlib
+from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -15,14 +18,19 @@ from robots.action_queue import ActionQueue
 from robots.agv import ACTING, AWAITING, EVENT_ARRIVED, IDLE, ON_CHARGE, ORDERED
 from robots.books import Books
 from robots.dispatch import Dispatch
+from robots.order_messages import read_action_state, read_order, write_action_memory, write_order
 from robots.orders import STOPS_DRIVING, Action, ActionState, Order, OrderEdge, OrderError, OrderNode, malformed
 from robots.ways import RETRY_US, Ways
 
 NODE_ACTIONS = ("pick", "drop", "startCharging", "stopCharging", "finePositioning")
 EDGE_ACTIONS = ("finePositioning",)
-INSTANT_ACTIONS = ("cancelOrder", "startPause", "stopPause")
+INSTANT_ACTIONS = ("cancelOrder", "startPause", "stopPause", "initPosition")
 _FINE_POSITIONING_US = 3_000_000
 _STATION = {"pick": "pick", "drop": "drop", "startCharging": "charge"}
+_KEPT_ERRORS = 10  # whoever floods an AGV with wrong orders sees the last ones
+_KEPT_ACTIONS = 200  # finished ones of an order that goes on by updates for days
+_KEPT_ORDERS = 100  # earlier orders, so that a copy that comes late is known for one
+_OVER = ("FINISHED", "FAILED")
 
 
 class _Vehicle:
@@ -41,6 +49,8 @@ class _Vehicle:
         self.errors: tuple[OrderError, ...] = ()
         self.met: set[int] = set()
         self.try_at_us = 0
+        self.earlier: deque[str] = deque(maxlen=_KEPT_ORDERS)  # digests of earlier orders, see _mark
+        self.first_mark: str | None = None  # and of the present one as it first came
 
 
 class OutsideOrders:
@@ -49,12 +59,17 @@ class OutsideOrders:
     Parameters
     ----------
     books, ways, dispatch : the fleet's state, who gives ways, and who knows loads.
+
+    Attributes
+    ----------
+    changes : counts what changed in any AGV's order: what was accepted, passed, begun, ended or told.
     """
 
     def __init__(self, books: Books, ways: Ways, dispatch: Dispatch) -> None:
         self._books, self._ways, self._dispatch = books, ways, dispatch
         self._index = {name: k for k, name in enumerate(books.graph.node_id)}
         self._vehicles = [_Vehicle(ActionQueue(self._timer(i))) for i in range(books.n)]
+        self.changes = 0
 
     def _timer(self, i: int) -> Callable[[Action], int | None]:
         def duration_us(action: Action) -> int | None:
@@ -82,10 +97,11 @@ class OutsideOrders:
         error = self._judge(i, order)
         vehicle = self._vehicles[i]
         if error is not None:
-            vehicle.errors = (*vehicle.errors, error)
+            vehicle.errors = (*(e for e in vehicle.errors if e != error), error)[-_KEPT_ERRORS:]
             return error
         if vehicle.last == order:
             return None
+        self.changes += 1
         if order.order_id != vehicle.order_id or not vehicle.node:
             self._begin(i, order)
         else:
@@ -97,7 +113,11 @@ class OutsideOrders:
         vehicle.edge.update({e.sequence_id: e for e in order.edges})
         parts: list[OrderNode | OrderEdge] = [*vehicle.node.values(), *vehicle.edge.values()]
         planned = {a.action_id for part in parts for a in part.actions}
-        vehicle.actions = {k: s for k, s in vehicle.actions.items() if k in planned or s.status != "WAITING"}
+        kept = {k: s for k, s in vehicle.actions.items() if k in planned or s.status != "WAITING"}
+        over = [k for k, s in kept.items() if s.status in _OVER and k not in planned]
+        for action_id in over[: max(0, len(over) - _KEPT_ACTIONS)]:
+            del kept[action_id]
+        vehicle.actions = kept
         for action in order.actions():
             vehicle.actions.setdefault(action.action_id, ActionState(action))
         vehicle.order_id, vehicle.update_id, vehicle.last = order.order_id, order.order_update_id, order
@@ -108,6 +128,9 @@ class OutsideOrders:
 
     def _begin(self, i: int, order: Order) -> None:
         vehicle = self._vehicles[i]
+        if vehicle.last is not None and vehicle.first_mark is not None:
+            vehicle.earlier.append(vehicle.first_mark)
+        vehicle.first_mark = _mark(order)
         vehicle.node, vehicle.edge, vehicle.actions, vehicle.met = {}, {}, {}, set()
         vehicle.cancelled, vehicle.at = False, order.nodes[0].sequence_id
         self._books.begin_errand(i, "outside")
@@ -147,6 +170,9 @@ class OutsideOrders:
         vehicle = self._vehicles[i]
         if vehicle.active or vehicle.cancelling:
             return OrderError("OTHER_ORDER_ACTIVE", f"order {vehicle.order_id!r} is not finished; cancel it first", who)
+        if vehicle.earlier and _mark(order) in vehicle.earlier:
+            text = f"order {order.order_id!r} was carried out already; give a new order a new orderId"
+            return OrderError("OUTDATED_ORDER_UPDATE", text, who)
         if order.order_update_id != 0:
             text = f"orderUpdateId {order.order_update_id} of a new order; it starts at 0"
             return OrderError("VALIDATION_FAILURE", text, who)
@@ -245,9 +271,11 @@ class OutsideOrders:
             self._leave(vehicle, vehicle.at + 1)
             vehicle.at += 2
             self._meet(i, vehicle.at)
+            self._forget_passed(vehicle)
         if traffic.along_m[i] > 0.0:
             self._meet(i, vehicle.at + 1)
         began, ended = vehicle.queue.advance(dt_us)
+        self.changes += len(began) + len(ended)
         for state in began:
             self._start(i, state)
         for state in ended:
@@ -264,6 +292,7 @@ class OutsideOrders:
             return
         if stands and vehicle.at == vehicle.decision and vehicle.queue.empty and max(vehicle.node) == vehicle.decision:
             vehicle.active = False  # all done, no horizon: idle, ready for a new order or an update
+            self.changes += 1
             if machines.stage[i] != ON_CHARGE:
                 machines.stage[i] = IDLE
             return
@@ -319,9 +348,19 @@ class OutsideOrders:
 
     def _leave(self, vehicle: _Vehicle, sequence: int) -> None:
         """End what only runs on the edge that is left."""
+        self.changes += 1
         edge = vehicle.edge.get(sequence)
         for action in edge.actions if edge is not None else ():
             vehicle.queue.end(action, "FINISHED", "edge left")
+
+    @staticmethod
+    def _forget_passed(vehicle: _Vehicle) -> None:
+        """Forget nodes and edges behind the AGV whose actions are over: an order may go on by updates for days."""
+        for parts in (vehicle.node, vehicle.edge):
+            for sequence in [s for s in parts if s < vehicle.at]:
+                if all(vehicle.actions[a.action_id].status in _OVER for a in parts[sequence].actions):
+                    del parts[sequence]
+        vehicle.met = {s for s in vehicle.met if s >= vehicle.at - 1}
 
     def _start(self, i: int, state: ActionState) -> None:
         books, action = self._books, state.action
@@ -357,6 +396,7 @@ class OutsideOrders:
         """Stop at the next node that the right of way allows; running loading is finished first."""
         vehicle = self._vehicles[i]
         vehicle.cancelling = True
+        self.changes += 1
         vehicle.queue.cancel()
         for state in vehicle.actions.values():
             if state.status == "WAITING":
@@ -365,11 +405,13 @@ class OutsideOrders:
 
     def _cancelled(self, i: int, vehicle: _Vehicle) -> None:
         vehicle.cancelling, vehicle.active, vehicle.cancelled = False, False, True
+        self.changes += 1
         self._books.machines.stage[i] = IDLE
 
     def pause(self, i: int, paused: bool) -> None:
         """Stop or resume the actions that can be paused."""
         self._vehicles[i].queue.pause(paused)
+        self.changes += 1
 
     # what is told
 
@@ -396,9 +438,62 @@ class OutsideOrders:
         """Give what AGV ``i`` has rejected since it accepted an order."""
         return self._vehicles[i].errors
 
+    # what outlives the process
+
+    def remember(self, i: int) -> dict[str, Any]:
+        """Give all of AGV ``i``'s order as JSON, for :meth:`recall`."""
+        v = self._vehicles[i]
+        kept = self.order(i)
+        return {
+            "order": write_order(kept) if kept.nodes else None,
+            "last": write_order(v.last) if v.last is not None else None,
+            "actions": [write_action_memory(state) for state in v.actions.values()],
+            "queue": v.queue.remember(),
+            "at": v.at,
+            "decision": v.decision,
+            "active": v.active,
+            "cancelled": v.cancelled,
+            "cancelling": v.cancelling,
+            "met": sorted(v.met),
+            "earlier": list(v.earlier),
+            "first_mark": v.first_mark,
+        }
+
+    def recall(self, i: int, memory: dict[str, Any], paused: bool) -> None:
+        """Take up AGV ``i``'s order where :meth:`remember` left it.
+
+        Raises
+        ------
+        ValueError
+            It does not hold what it should.
+        """
+        v = self._vehicles[i] = _Vehicle(ActionQueue(self._timer(i)))
+        if memory["order"] is not None:
+            kept, last = read_order(memory["order"]), read_order(memory["last"])
+            if isinstance(kept, OrderError) or isinstance(last, OrderError):
+                raise ValueError(f"the order of AGV number {i + 1} cannot be read")
+            v.order_id, v.update_id, v.last = kept.order_id, kept.order_update_id, last
+            v.node = {n.sequence_id: n for n in kept.nodes}
+            v.edge = {e.sequence_id: e for e in kept.edges}
+        states = [read_action_state(entry) for entry in memory["actions"]]
+        v.actions = {state.action.action_id: state for state in states}
+        v.queue.recall(memory["queue"], v.actions, paused)
+        v.at, v.decision = int(memory["at"]), int(memory["decision"])
+        v.active, v.cancelled, v.cancelling = bool(memory["active"]), bool(memory["cancelled"]), bool(memory["cancelling"])
+        v.met = {int(s) for s in memory["met"]}
+        v.earlier.extend(str(mark) for mark in memory["earlier"])
+        v.first_mark = memory["first_mark"]
+        if v.active and (v.at not in v.node or v.decision not in v.node):
+            raise ValueError(f"the order of AGV number {i + 1} does not hold the node it is at")
+
     def __len__(self) -> int:
         """Give the number of AGVs."""
         return len(self._vehicles)
+
+
+def _mark(order: Order) -> str:
+    """Digest of an order's contents: two orders of the same id and contents are one."""
+    return hashlib.blake2b(repr(order).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
 __all__ = ["EDGE_ACTIONS", "INSTANT_ACTIONS", "NODE_ACTIONS", "OutsideOrders"]
