@@ -7,10 +7,13 @@ Time: integer microseconds.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from humans.gestures import GestureRates
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 IntArray: TypeAlias = npt.NDArray[np.int64]
@@ -124,6 +127,10 @@ class PeopleModel(Protocol):
 
     def step(self, time_us: int, dt_us: int, occupancy: Occupancy) -> None:
         """Move everybody to ``time_us``, which is ``dt_us`` after the last step."""
+        ...
+
+    def gesture_rates(self) -> GestureRates:
+        """Return how often everybody begins a gesture at the present task."""
         ...
 
     def state(self) -> PeopleState:
