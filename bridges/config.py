@@ -13,10 +13,12 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from bridges.loopback import is_loopback as is_loopback
 from bridges.page.config import PageConfig
+from bridges.qos.port import QosConfig
+from bridges.radio_reports import RadioReportsConfig
 from bridges.tags import TagsConfig
 from bridges.vda5050.config import Vda5050Config
 
-__all__ = ["BridgesConfig", "MqttConfig", "MqttTlsConfig", "OpcUaConfig", "is_loopback", "is_topic_prefix"]
+__all__ = ["BridgesConfig", "MappingConfig", "MqttConfig", "MqttTlsConfig", "OpcUaConfig", "is_loopback", "is_topic_prefix"]
 
 
 def is_topic_prefix(value: str) -> bool:
@@ -58,6 +60,14 @@ class OpcUaConfig(_Model):
     )
     stale_after_s: float = Field(
         2.0, ge=0.5, le=86_400, description="Time in s without news of the twin after which its values are marked as uncertain."
+    )
+    forecasts: bool = Field(
+        True, description="Tell the risk of every link 0.5, 1 and 2 s ahead, by drawn futures of the people in the hall."
+    )
+    people_for_safety: bool = Field(
+        False,
+        description="Show users of the role safety where people stand, without who they are. Places of people at work are "
+        "personal data: ask the works council and the data protection officer first.",
     )
     trust_any_client: bool = Field(
         False, description="Let a client in whatever application certificate it shows; always so where insecure is true."
@@ -159,6 +169,15 @@ class MqttConfig(_Model):
         return self
 
 
+class MappingConfig(_Model):
+    """Values of real controllers that the twin follows when live."""
+
+    file: Path | None = Field(
+        None,
+        description="Mapping of nodes, topics and columns to variables of the twin (docs/mapping.md); none: nothing is followed.",
+    )
+
+
 class BridgesConfig(_Model):
     """All bridges of a scenario."""
 
@@ -167,3 +186,8 @@ class BridgesConfig(_Model):
     mqtt: MqttConfig = Field(MqttConfig(), description="MQTT publisher.")
     vda5050: Vda5050Config = Field(Vda5050Config(), description="AGVs as VDA 5050 vehicles, over the broker of mqtt.")
     tags: TagsConfig = Field(TagsConfig(), description="Location tags, over the broker of mqtt.")
+    radio_reports: RadioReportsConfig = Field(
+        RadioReportsConfig(), description="Radio measurements of real devices, over the broker of mqtt."
+    )
+    qos: QosConfig = Field(QosConfig(), description="Sessions of better treatment that the network is asked for ahead of risk.")
+    mapping: MappingConfig = Field(MappingConfig(), description="Real controllers that the twin follows, by a mapping file.")

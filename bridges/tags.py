@@ -3,10 +3,11 @@
 Identities end at this door. A tag's or trackable's name is turned into a pseudonym under a key that is drawn at random when the
 twin starts, kept in memory only, and drawn anew every ``rotation_s``; nothing behind this file ever sees a name.
 
-A place is refused, and counted under its reason, where it comes late or from the future, twice, out of order, with too little
-accuracy, in other coordinates, or where nobody could have walked so fast (``jump``). Three jumps that agree with each other are
-taken for the truth (``relocated``). Where two tags jump into each other's place within a second, people have swapped tags
-(``swapped``): each observation keeps following its person.
+A place is refused, and counted under its reason, where it comes late or from the future, twice, too far out of order, with too
+little accuracy, in other coordinates, or where nobody could have walked so fast (``jump``). Places that come a little out of
+order are passed on with their time (``reordered``), for systems that see one person have different delays. Three jumps that agree
+with each other are taken for the truth (``relocated``). Where two tags jump into each other's place within a second, people have
+swapped tags (``swapped``): each observation keeps following its person.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import threading
 import time
 from collections import Counter, deque
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +35,7 @@ __all__ = ["TagObservations", "TagReader", "TagsConfig"]
 _log = logging.getLogger(__name__)
 
 _MAX_BATCH, _MAX_BYTES, _MAX_TAGS = 1000, 1_000_000, 10_000
+_TAKEN = 64  # places of a person that are known again when they come twice
 _AGREE = 3  # jumps that agree before they are believed
 _SWAP_S = 1.0
 _AHEAD_S = 0.5  # assumed: clocks kept by NTP differ by less
@@ -58,6 +60,15 @@ class TagsConfig(BaseModel):
     rotation_s: float = Field(
         3600.0, ge=60, le=86_400, description="How long a tag keeps its pseudonym, in s; tracks end where it changes."
     )
+    reorder_s: float = Field(
+        1.0, ge=0, le=10, description="How much older than the newest place of the same person a place may be, in s."
+    )
+    same_instant_ms: float = Field(
+        10.0,
+        ge=0,
+        le=100,
+        description="Places of one person that lie nearer in time are fused into one, in ms.",
+    )
     max_waiting: int = Field(5000, ge=10, le=1_000_000, description="Places kept until the twin takes them; older ones go first.")
 
 
@@ -69,7 +80,8 @@ class TagObservations:
     ----------
     tag : (n,) pseudonym of who was seen. measured_s : (n,) when, seconds since 1970 [s].
     position_m : (n, 2) in the hall's frame [m]. accuracy_m : (n,) as the system says, about one standard deviation [m].
-    provider : per place, ``uwb``, ``gps``, ... as the system says.
+    provider : per place, ``uwb``, ``gps``, ... as the system says; joined by ``+`` where several were fused.
+    epoch : of the pseudonyms; it grows when all of them change.
     """
 
     tag: IntArray
@@ -77,6 +89,11 @@ class TagObservations:
     position_m: FloatArray
     accuracy_m: FloatArray
     provider: tuple[str, ...]
+    epoch: int = 0
+
+
+_Place: TypeAlias = tuple[float, float, float, float]
+"""When it was measured [s], x, y and accuracy [m]."""
 
 
 class _Message(BaseModel):
@@ -101,12 +118,11 @@ class _Location(_Message):
 
 @dataclass(slots=True)
 class _Track:
-    """What is known of one pseudonym: the last place and what jumped away from it."""
+    """What is known of one pseudonym: the newest place, what jumped away from it, and what was taken lately (source, time)."""
 
-    measured_s: float
-    x_m: float
-    y_m: float
-    jumps: list[tuple[float, float, float]]
+    newest: _Place
+    jumps: list[_Place]
+    taken: deque[tuple[int, float]]
 
 
 class TagReader:
@@ -120,7 +136,8 @@ class TagReader:
     Attributes
     ----------
     counts : places ``taken`` and refused (``size``, ``json``, ``schema``, ``batch``, ``crs``, ``accuracy``, ``late``, ``early``,
-        ``duplicate``, ``out_of_order``, ``jump``, ``tags``), and noticed: ``relocated``, ``swapped``, ``overflow``.
+        ``duplicate``, ``out_of_order``, ``jump``, ``tags``), and noticed: ``reordered``, ``relocated``, ``swapped``,
+        ``overflow``.
     """
 
     def __init__(self, config: TagsConfig, key: bytes | None = None) -> None:
@@ -185,7 +202,7 @@ class TagReader:
         digest = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), key=self._key[:64], salt=salt, digest_size=8).digest()
         return int.from_bytes(digest, "big") >> 1  # 63 bits fit an int64
 
-    def _read(self, entry: bytes | str, arrived_s: float) -> tuple[int, float, float, float, float, str] | None:
+    def _read(self, entry: bytes | str, arrived_s: float) -> tuple[int, float, float, float, float, str, int] | None:
         """Read one location; None, counted, where it cannot be used. No text of its identities is ever logged."""
         config = self._config
         try:
@@ -214,39 +231,45 @@ class TagReader:
             return None
         x_m, y_m = self._frame.point_to_hall(*location.position.coordinates[:2])
         name = min(location.trackables) if location.trackables else location.provider_id
-        return self._pseudonym(name), measured_s, x_m, y_m, accuracy_m, location.provider_type[:32]
+        kind = location.provider_type[:32]
+        return self._pseudonym(name), measured_s, x_m, y_m, accuracy_m, kind, self._pseudonym(f"{kind} {location.provider_id}")
 
-    def _keep(self, tag: int, measured_s: float, x_m: float, y_m: float, accuracy_m: float, provider: str) -> bool:
-        tag = self._alias.get(tag, tag)
+    def _keep(self, tag: int, measured_s: float, x_m: float, y_m: float, accuracy_m: float, provider: str, source: int) -> bool:
+        tag, place = self._alias.get(tag, tag), (measured_s, x_m, y_m, accuracy_m)
         track = self._tracks.get(tag)
         if track is None:
             if len(self._tracks) >= _MAX_TAGS:
                 self.counts["tags"] += 1
                 return False
-            self._tracks[tag] = track = _Track(measured_s, x_m, y_m, [])
-        elif measured_s <= track.measured_s:
-            self.counts["duplicate" if measured_s == track.measured_s else "out_of_order"] += 1
+            self._tracks[tag] = track = _Track(place, [], deque(maxlen=_TAKEN))
+        elif (source, measured_s) in track.taken:
+            self.counts["duplicate"] += 1
             return False
-        elif not self._reachable(track.measured_s, track.x_m, track.y_m, measured_s, x_m, y_m, accuracy_m):
-            partner = self._swapped_with(tag, measured_s, x_m, y_m, accuracy_m)
+        elif measured_s < track.newest[0] - self._config.reorder_s:
+            self.counts["out_of_order"] += 1
+            return False
+        elif not self._reachable(track.newest, place):
+            if measured_s <= track.newest[0]:
+                self.counts["jump"] += 1
+                return False
+            partner = self._swapped_with(tag, place)
             if partner is not None:
                 self._swap(tag, partner)
                 self.counts["swapped"] += 1
-                return self._keep_after_swap(partner, measured_s, x_m, y_m, accuracy_m, provider)
-            if not self._agreed(track, measured_s, x_m, y_m, accuracy_m):
+                tag, track = partner, self._tracks[partner]
+                if measured_s <= track.newest[0]:
+                    return False
+            elif self._agreed(track, place):
+                self.counts["relocated"] += 1
+            else:
                 self.counts["jump"] += 1
                 return False
-            self.counts["relocated"] += 1
-        track.measured_s, track.x_m, track.y_m = measured_s, x_m, y_m
-        track.jumps.clear()
-        self._wait(tag, measured_s, x_m, y_m, accuracy_m, provider)
-        return True
-
-    def _keep_after_swap(self, tag: int, measured_s: float, x_m: float, y_m: float, accuracy_m: float, provider: str) -> bool:
-        track = self._tracks[tag]
-        if measured_s <= track.measured_s:
-            return False
-        track.measured_s, track.x_m, track.y_m = measured_s, x_m, y_m
+        if measured_s >= track.newest[0]:
+            track.newest = place
+            track.jumps.clear()
+        else:
+            self.counts["reordered"] += 1
+        track.taken.append((source, measured_s))
         self._wait(tag, measured_s, x_m, y_m, accuracy_m, provider)
         return True
 
@@ -257,25 +280,24 @@ class TagReader:
         self._waiting.append((tag, measured_s, x_m, y_m, accuracy_m, provider))
         self.counts["taken"] += 1
 
-    def _reachable(self, s0: float, x0: float, y0: float, s1: float, x1: float, y1: float, accuracy_m: float) -> bool:
+    def _reachable(self, a: _Place, b: _Place) -> bool:
         # three standard deviations of two places beside what can be walked
-        return math.hypot(x1 - x0, y1 - y0) <= self._config.max_speed_mps * abs(s1 - s0) + 3.0 * math.sqrt(2.0) * accuracy_m
+        walked = self._config.max_speed_mps * abs(b[0] - a[0])
+        return math.hypot(b[1] - a[1], b[2] - a[2]) <= walked + 3.0 * math.hypot(a[3], b[3])
 
-    def _agreed(self, track: _Track, measured_s: float, x_m: float, y_m: float, accuracy_m: float) -> bool:
-        if track.jumps and not self._reachable(*track.jumps[-1], measured_s, x_m, y_m, accuracy_m):
+    def _agreed(self, track: _Track, place: _Place) -> bool:
+        if track.jumps and not self._reachable(track.jumps[-1], place):
             track.jumps.clear()
-        track.jumps.append((measured_s, x_m, y_m))
+        track.jumps.append(place)
         return len(track.jumps) >= _AGREE
 
-    def _swapped_with(self, tag: int, measured_s: float, x_m: float, y_m: float, accuracy_m: float) -> int | None:
+    def _swapped_with(self, tag: int, place: _Place) -> int | None:
         """Find who jumped to where ``tag`` was, from where ``tag`` is now."""
         own = self._tracks[tag]
         for other, track in self._tracks.items():
-            if other == tag or not track.jumps or abs(measured_s - track.jumps[-1][0]) > _SWAP_S:
+            if other == tag or not track.jumps or abs(place[0] - track.jumps[-1][0]) > _SWAP_S:
                 continue
-            here = self._reachable(track.measured_s, track.x_m, track.y_m, measured_s, x_m, y_m, accuracy_m)
-            there = self._reachable(own.measured_s, own.x_m, own.y_m, *track.jumps[-1], accuracy_m)
-            if here and there:
+            if self._reachable(track.newest, place) and self._reachable(own.newest, track.jumps[-1]):
                 return other
         return None
 
@@ -293,10 +315,11 @@ class TagReader:
     def drain(self) -> TagObservations:
         """Take all places that wait, by their measuring time. Called once a tick."""
         if not self._waiting:
-            return TagObservations(np.zeros(0, np.int64), np.zeros(0), np.zeros((0, 2)), np.zeros(0), ())
+            return TagObservations(np.zeros(0, np.int64), np.zeros(0), np.zeros((0, 2)), np.zeros(0), (), self._rotations)
         with self._lock:
+            epoch = self._rotations
             rows = sorted(self._waiting, key=lambda row: row[1])
             self._waiting.clear()
         table = np.array([row[1:5] for row in rows], np.float64)
         tag = np.array([row[0] for row in rows], np.int64)
-        return TagObservations(tag, table[:, 0], table[:, 1:3], table[:, 3], tuple(row[5] for row in rows))
+        return TagObservations(tag, table[:, 0], table[:, 1:3], table[:, 3], tuple(row[5] for row in rows), epoch)

@@ -2,24 +2,36 @@
 
 ``factory`` builds a :class:`TwinView` once per publish and applies privacy there: a view holds no person's position, name or
 track, only how many people are in a zone and that *a person* stands in a link's way. So no bridge can leak what it never had.
+The one exception is ``TwinView.people``, which is empty unless the scenario asks for it, and is in no JSON.
 
 Numbers that do not exist (no serving link, no failure yet) are ``None`` or NaN here and ``null`` in JSON.
 """
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
-__all__ = ["LinkView", "MachineView", "ServiceView", "TwinView", "ZoneView"]
+from bridges.view_parts import ForecastView, OutageView, PoseView, TrpView
+from bridges.view_parts import number as _number
+from bridges.view_radio import CalibrationView, QosView, RadioAlarmView
 
-
-def _number(value: float | None, digits: int) -> float | None:
-    """Return a number rounded for JSON, or None for a missing one: JSON has no NaN and no infinity."""
-    if value is None or not math.isfinite(value):
-        return None
-    return round(value, digits)
+__all__ = [
+    "AdviceView",
+    "AssetView",
+    "CalibrationView",
+    "ForecastView",
+    "LinkView",
+    "MachineView",
+    "OutageView",
+    "PoseView",
+    "QosView",
+    "RadioAlarmView",
+    "ServiceView",
+    "TrpView",
+    "TwinView",
+    "ZoneView",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +182,88 @@ class ZoneView:
 
 
 @dataclass(frozen=True, slots=True)
+class AssetView:
+    """How well the twin knows an asset of its plant; NaN where there is no figure.
+
+    Attributes
+    ----------
+    id : name of an AGV in the hall, or ``people`` for everybody together: no single person's figures leave the twin.
+    kind : ``agv`` or ``people``.
+    known : how many are known now.
+    fresh : it is heard.
+    age_s, age_p95_s : age of information: time since its last believed place was measured, median and 95 % over people [s].
+    offset_m, offset_p95_m : twin-to-real offset: distance of that place to where the twin had it at that instant [m].
+    sigma_m : standard deviation of its place along each axis, as the twin believes now [m].
+    skill : forecast skill against standing still, 1 - ratio of mean squared errors, at most 1.
+    innovation : mean normalised innovation squared over its expectation, 1 where accuracies are what the plant says.
+    """
+
+    id: str
+    kind: Literal["agv", "people"]
+    known: int
+    fresh: bool
+    age_s: float
+    age_p95_s: float
+    offset_m: float
+    offset_p95_m: float
+    sigma_m: float
+    skill: float
+    innovation: float
+
+    def to_json_dict(self) -> dict[str, Any]:
+        """Return the asset as JSON-safe values: milliseconds and millimetres."""
+        return {
+            "id": self.id,
+            "kind": self.kind,
+            "known": int(self.known),
+            "fresh": bool(self.fresh),
+            "age_s": _number(self.age_s, 3),
+            "age_p95_s": _number(self.age_p95_s, 3),
+            "offset_m": _number(self.offset_m, 3),
+            "offset_p95_m": _number(self.offset_p95_m, 3),
+            "sigma_m": _number(self.sigma_m, 3),
+            "skill": _number(self.skill, 3),
+            "innovation": _number(self.innovation, 3),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class AdviceView:
+    """A piece of advice that stands. It is withdrawn by no longer being there.
+
+    Attributes
+    ----------
+    kind : ``risk`` (alarm), ``agv_slow``, ``agv_detour`` or ``serve_from`` (radio plan).
+    target : device it is about.
+    value : what is advised: a speed, a lane to avoid, a TRP; "" for an alarm.
+    reason : why, in words.
+    risk : probability 0..1 that the link falls below its need within the horizon.
+    since_us : twin time since when it stands [us].
+    act : what the twin itself does about it now, "" for nothing.
+    """
+
+    kind: str
+    target: str
+    value: str
+    reason: str
+    risk: float
+    since_us: int
+    act: str
+
+    def to_json_dict(self) -> dict[str, Any]:
+        """Return the advice as JSON-safe values."""
+        return {
+            "kind": self.kind,
+            "target": self.target,
+            "value": self.value,
+            "reason": self.reason,
+            "risk": _number(self.risk, 3),
+            "since_us": int(self.since_us),
+            "act": self.act,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class TwinView:
     """The twin at one instant, as everyone outside may see it.
 
@@ -180,6 +274,16 @@ class TwinView:
     running : False while paused.
     real_time_factor : twin time over wall time, 1.0 when in step with the plant.
     machines, links, services, zones : parts in a stable order.
+    trps : transmission points, none without radio.
+    forecasts : what lies ahead of every link, none where nobody asked for it.
+    outages : last outage of every device.
+    service_outages : last outage of every service, on whatever device.
+    people : where people are, in no order that tells who is who; empty unless ``bridges.opcua.people_for_safety`` is true. It
+        is for the OPC UA server's role safety alone and in no JSON.
+    assets : how well the plant is known; empty where nothing of it is observed.
+    advice : what stands and may leave; None where nobody looks ahead.
+    calibration : how measured RSRP agrees with the prediction; None where none is measured.
+    qos : sessions asked of the network; None where none are.
     """
 
     time_us: int
@@ -190,9 +294,18 @@ class TwinView:
     links: tuple[LinkView, ...]
     services: tuple[ServiceView, ...]
     zones: tuple[ZoneView, ...]
+    trps: tuple[TrpView, ...] = ()
+    forecasts: tuple[ForecastView, ...] = ()
+    outages: tuple[OutageView, ...] = ()
+    service_outages: tuple[OutageView, ...] = ()
+    people: tuple[PoseView, ...] = field(default=(), repr=False)
+    assets: tuple[AssetView, ...] = ()
+    advice: tuple[AdviceView, ...] | None = None
+    calibration: CalibrationView | None = None
+    qos: QosView | None = None
 
     def to_json_dict(self) -> dict[str, Any]:
-        """Return the whole view as JSON-safe values."""
+        """Return the view as JSON-safe values, without ``people``."""
         return {
             "time_us": int(self.time_us),
             "name": self.name,
@@ -202,4 +315,12 @@ class TwinView:
             "links": [k.to_json_dict() for k in self.links],
             "services": [s.to_json_dict() for s in self.services],
             "zones": [z.to_json_dict() for z in self.zones],
+            "trps": [t.to_json_dict() for t in self.trps],
+            "forecasts": [f.to_json_dict() for f in self.forecasts],
+            "outages": [o.to_json_dict() for o in self.outages],
+            "service_outages": [o.to_json_dict() for o in self.service_outages],
+            "assets": [a.to_json_dict() for a in self.assets],
+            "advice": None if self.advice is None else [a.to_json_dict() for a in self.advice],
+            "calibration": None if self.calibration is None else self.calibration.to_json_dict(),
+            "qos": None if self.qos is None else self.qos.to_json_dict(),
         }

@@ -33,6 +33,7 @@ from bridges.broker import EMBEDDED_HOST
 from bridges.config import MqttConfig
 from bridges.credentials import read_secret
 from bridges.errors import BridgeError, CredentialsError
+from bridges.mqtt.client import BufferedClient
 
 __all__ = ["Handler", "Message", "MqttConnection", "MqttCounters", "mqtt_password"]
 
@@ -40,6 +41,7 @@ _log = logging.getLogger(__name__)
 
 _PASSWORD_VARIABLE = "FACTORY_TWIN_MQTT_PASSWORD"  # the variable's name, not a password
 _STOP_TIMEOUT_S = 3.0
+_LOG_EVERY_S = 5.0
 _STABLE_S = 5.0  # a connection that lasted this long is taken for a good one: the back-off begins anew
 _SHORT_LIVED = 5  # so many that did not, one after the other: tell what may be wrong
 
@@ -145,6 +147,7 @@ class MqttConnection:
         self._random = random.Random()  # spreads reconnections; no result depends on it
         self._tries = 0
         self._since_s = 0.0
+        self._failed_s = -_LOG_EVERY_S
         self._connections = self._refusals = self._sent = self._received = 0
         self._dropped_offline = self._dropped_full = self._handler_errors = 0
 
@@ -268,7 +271,7 @@ class MqttConnection:
     def _make_client(self, password: str | None) -> paho.Client:
         config = self._config
         five = config.protocol == "5"
-        client = paho.Client(
+        client = BufferedClient(
             CallbackAPIVersion.VERSION2,
             client_id=self._client_id,
             protocol=paho.MQTTv5 if five else paho.MQTTv311,
@@ -306,7 +309,12 @@ class MqttConnection:
                 handler(Message(message.topic, bytes(message.payload), message.qos, bool(message.retain)))
             except Exception:
                 self._handler_errors += 1
-                _log.exception("MQTT: a message on %r could not be handled", message.topic)
+                now_s = time.monotonic()
+                if now_s - self._failed_s >= _LOG_EVERY_S:  # whoever floods a handler that fails does not fill a disk
+                    self._failed_s = now_s
+                    _log.exception(
+                        "MQTT: a message on %r could not be handled (%d so far)", message.topic, self._handler_errors
+                    )  # fmt: skip
 
         return take
 

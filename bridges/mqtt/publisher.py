@@ -10,6 +10,10 @@ topic, below ``<prefix>/<twin>/``     payload (JSON)                            
 ``links/<device>``                    ``time_us`` and the fields of a LinkView                    0       no
 ``services/<name>``                   ``time_us`` and the fields of a ServiceView                 0       no
 ``zones``                             ``time_us`` and ``zones``: name and people of each          0       no
+``assets/<id>``                       ``time_us`` and the fields of an AssetView                  0       no
+``advice``                            ``time_us`` and ``advice``: all AdviceViews that stand      0       no
+``calibration``                       ``time_us`` and the fields of a CalibrationView             0       no
+``qos``                               ``time_us`` and the fields of a QosView                     0       no
 ====================================  ==========================================================  ======  ========
 
 A part that did not change is sent again once a second only. Fields: :mod:`bridges.view`.
@@ -31,7 +35,17 @@ from bridges.config import MqttConfig
 from bridges.errors import BridgeError
 from bridges.mqtt.connection import Message, MqttConnection, mqtt_password
 from bridges.mqtt.topics import level
-from bridges.view import LinkView, MachineView, ServiceView, TwinView, ZoneView
+from bridges.view import (
+    AdviceView,
+    AssetView,
+    CalibrationView,
+    LinkView,
+    MachineView,
+    QosView,
+    ServiceView,
+    TwinView,
+    ZoneView,
+)
 
 __all__ = ["MqttPublisher"]
 
@@ -45,7 +59,9 @@ _BATCH = 10
 _PAUSE_S = 0.000_2
 _STOP_TIMEOUT_S = 3.0
 
-_Part = MachineView | LinkView | ServiceView | tuple[ZoneView, ...]
+_Part = (
+    MachineView | LinkView | ServiceView | AssetView | CalibrationView | QosView | tuple[ZoneView, ...] | tuple[AdviceView, ...]
+)
 
 
 def _json(content: dict[str, Any]) -> bytes:
@@ -180,7 +196,10 @@ class MqttPublisher:
             last = self._sent.get(topic)
             if last is not None and last[0] == part and now_s - last[1] < _REPEAT_S:
                 continue
-            content = {"zones": [z.to_json_dict() for z in part]} if isinstance(part, tuple) else part.to_json_dict()
+            if isinstance(part, tuple):  # the topic's last level is the name of the list
+                content: dict[str, Any] = {topic.rsplit("/", 1)[-1]: [p.to_json_dict() for p in part]}
+            else:
+                content = part.to_json_dict()
             if not self._connection.publish(Message(topic, _json({"time_us": int(view.time_us), **content}))):
                 if self._connection.connected:
                     self._views_dropped += 1  # in part: the broker does not take them as fast as they come
@@ -199,3 +218,11 @@ class MqttPublisher:
         for service in view.services:
             yield f"{base}/services/{level(service.name)}", service
         yield f"{base}/zones", view.zones
+        for asset in view.assets:
+            yield f"{base}/assets/{level(asset.id)}", asset
+        if view.advice is not None:
+            yield f"{base}/advice", view.advice
+        if view.calibration is not None:
+            yield f"{base}/calibration", view.calibration
+        if view.qos is not None:
+            yield f"{base}/qos", view.qos

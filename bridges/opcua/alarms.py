@@ -6,19 +6,20 @@ condition             active while                                   source     
 ServiceDown           a service is down on any device                ``Services/<name>``                     900
 MachineStopped        a machine is broken or in emergency stop       ``Machines/<id>``                       700
 PersonClose           a machine stands for a person                  ``Machines/<id>``                       500
-RiskHigh              a link's risk is above ``Settings/RiskLimit``  ``Links/<device>``                      300
+TrpDegraded           a transmission point is off or impaired        ``Trps/<name>``                         600
+RiskHigh              a link's risk, now or at a horizon, is above   ``Links/<device>``                      300
+                      ``Settings/RiskLimit``
 ====================  =============================================  ======================================  ========
 
 Each is an AlarmConditionType at ``Alarms/<condition>/<source>``, made when it is first active; events are sent by the Server
 object. It is retained until it is inactive, acknowledged and confirmed. Engineers and safety acknowledge, everybody refreshes. No
-event tells who came close: the source is the machine.
+event tells who came close: the source is the machine. Engineers and safety also shelve alarms (:mod:`bridges.opcua.shelving`).
 """
 
 from __future__ import annotations
 
 import logging
 import uuid
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,9 @@ from asyncua.common.events import Event
 from asyncua.ua.object_ids import ObjectIds
 from asyncua.ua.status_codes import StatusCodes
 
+from bridges.opcua.conditions import Condition, situations
 from bridges.opcua.session import GuardedSession, MethodRule, WriteRule
+from bridges.opcua.shelving import Shelving
 from bridges.opcua.space import GOOD, Analog, node_id, status
 from bridges.view import TwinView
 
@@ -39,7 +42,6 @@ __all__ = ["Alarms"]
 
 _log = logging.getLogger(__name__)
 
-_RELEASE = 0.8  # of the limit below which a risk is no longer high: noise must not ring twice
 _RISK_LIMIT = 0.5
 _KEPT_IDS = 4
 _MAX_COMMENT = 256
@@ -48,29 +50,6 @@ _EVERYBODY = frozenset({"viewer", "engineer", "safety"})
 _BOOL, _TEXT, _STRING, _ID = ua.VariantType.Boolean, ua.VariantType.LocalizedText, ua.VariantType.String, ua.VariantType.NodeId
 _STATES = {"ActiveState": ("Inactive", "Active"), "AckedState": ("Unacknowledged", "Acknowledged")}
 _STATES["ConfirmedState"] = ("Unconfirmed", "Confirmed")
-
-
-@dataclass(slots=True)
-class _Condition:
-    """One condition and its state."""
-
-    node: ua.NodeId
-    name: str
-    source: ua.NodeId
-    source_name: str
-    severity: int
-    active: bool = False
-    acked: bool = True
-    confirmed: bool = True
-    message: str = ""
-    comment: str = ""
-    user: str = ""
-    event: Event | None = None
-    ids: list[bytes] = field(default_factory=list)
-
-    @property
-    def retain(self) -> bool:
-        return self.active or not (self.acked and self.confirmed)
 
 
 class Alarms:
@@ -84,9 +63,10 @@ class Alarms:
 
     def __init__(self, server: GuardedServer, nodes: TwinNodes) -> None:
         self._server, self._nodes, self._space = server, nodes, nodes.space
-        self._conditions: dict[ua.NodeId, _Condition] = {}
+        self._conditions: dict[ua.NodeId, Condition] = {}
         self._limit = node_id("Settings/RiskLimit", nodes.index)
         self._folder = node_id("Alarms", nodes.index)
+        self._shelving = Shelving(server, nodes.space, self._conditions, self._tell)
 
     async def make(self) -> None:
         """Make the folders and the limit, and let sessions acknowledge, confirm and refresh."""
@@ -114,28 +94,22 @@ class Alarms:
         )
         for number, name, call, roles, audited in methods:
             self._server.methods[node_id(number)] = MethodRule(name, roles, call, audited)
+        self._shelving.allow(_ACKNOWLEDGES)
 
     async def write(self, view: TwinView, stamp: datetime) -> None:
         """Let conditions become active and inactive as a view shows them."""
         limit = float(self._space.value(self._limit))
-        now: dict[tuple[str, str, str, int], tuple[bool, str]] = {}
-        for service in view.services:
-            now["ServiceDown", "Services", service.name, 900] = (not service.up, f"service {service.name} is down")
-        for machine in view.machines:
-            stopped = machine.mode in ("breakdown", "emergency_stop")
-            now["MachineStopped", "Machines", machine.id, 700] = (stopped, f"{machine.id} stands: {machine.mode}")
-            near = machine.mode in ("person_near", "protective_stop")
-            now["PersonClose", "Machines", machine.id, 500] = (near, f"{machine.id} stands for a person")
-        for link in view.links:
-            known = self._conditions.get(self._node("RiskHigh", link.device))
-            least = limit * _RELEASE if known is not None and known.active else limit
-            now["RiskHigh", "Links", link.device, 300] = (link.risk >= least, f"risk of {link.device} is {link.risk:.2f}")
         gone = {c.node for c in self._conditions.values() if c.active}
-        for (name, folder, key, severity), (active, text) in now.items():
-            gone.discard(self._node(name, key))
-            await self._set(name, folder, key, severity, active, text, stamp)
+        for found in situations(view, limit, self._is_active):
+            gone.discard(self._node(found.name, found.key))
+            await self._set(found.name, found.folder, found.key, found.severity, found.active, found.message, stamp)
         for node in gone:  # its source left the hall
             await self._turn(self._conditions[node], False, stamp)
+        await self._shelving.expire(stamp)
+
+    def _is_active(self, name: str, key: str) -> bool:
+        known = self._conditions.get(self._node(name, key))
+        return known is not None and known.active
 
     def _node(self, name: str, key: str) -> ua.NodeId:
         return node_id(f"Alarms/{name}/{key}", self._nodes.index)
@@ -147,21 +121,23 @@ class Alarms:
             if not active:
                 return
             source = node_id(f"{folder}/{key}", self._nodes.index)
-            condition = self._conditions[node] = _Condition(node, name, source, key, severity)
+            condition = self._conditions[node] = Condition(node, name, source, key, severity)
             await self._make_node(condition)
         if condition.active != active:
             if active:
                 condition.message = text
             await self._turn(condition, active, stamp)
 
-    async def _turn(self, condition: _Condition, active: bool, stamp: datetime) -> None:
+    async def _turn(self, condition: Condition, active: bool, stamp: datetime) -> None:
         condition.active = active
         if active:
             condition.acked = condition.confirmed = False
             condition.comment = condition.user = ""
+        else:
+            self._shelving.cleared(condition)
         await self._tell(condition, stamp)
 
-    async def _make_node(self, condition: _Condition) -> None:
+    async def _make_node(self, condition: Condition) -> None:
         name = ua.QualifiedName(f"{condition.name} {condition.source_name}", self._nodes.index)
         node = await self._space.object(self._folder, condition.node, name, ObjectIds.AlarmConditionType)
         for state in _STATES:
@@ -175,8 +151,9 @@ class Alarms:
             await self._space.property(variable, "Id", _BOOL, False)
         await self._space.property(node, "Retain", _BOOL, True)
         await self._space.property(node, "Severity", ua.VariantType.UInt16, condition.severity)
+        await self._shelving.make(condition)
 
-    async def _tell(self, condition: _Condition, stamp: datetime) -> None:
+    async def _tell(self, condition: Condition, stamp: datetime) -> None:
         """Write a condition's state into its nodes, and send an event."""
         values = {"ActiveState": condition.active, "AckedState": condition.acked, "ConfirmedState": condition.confirmed}
         base, index = condition.node.Identifier, condition.node.NamespaceIndex
@@ -185,6 +162,7 @@ class Alarms:
             await self._space.put(node_id(f"{base!s}/{state}", index), _TEXT, text, GOOD, stamp)
             await self._space.put(node_id(f"{base!s}/{state}/Id", index), _BOOL, value, GOOD, stamp)
         await self._space.put(node_id(f"{base!s}/Retain", index), _BOOL, condition.retain, GOOD, stamp)
+        await self._shelving.show(condition, stamp)
         event = _event(ObjectIds.AlarmConditionType, condition.source, condition.source_name, condition.severity, stamp)
         event.add_property("Message", ua.LocalizedText(condition.message), _TEXT)
         event.add_property("NodeId", condition.node, _ID)  # the ConditionId (OPC 10000-9 clause 5.5.2)
@@ -200,7 +178,7 @@ class Alarms:
         event.add_property("Comment", ua.LocalizedText(condition.comment), _TEXT)
         event.add_property("ClientUserId", condition.user, _STRING)
         event.add_property("InputNode", condition.source, _ID)
-        event.add_property("SuppressedOrShelved", False, _BOOL)
+        self._shelving.say(condition, event)
         for state, value in values.items():
             event.add_property(state, ua.LocalizedText(_STATES[state][value]), _TEXT)
             event.add_property(f"{state}/Id", value, _BOOL)
@@ -230,7 +208,7 @@ class Alarms:
         await self._tell(condition, datetime.now(UTC))
         return _result(StatusCodes.Good, f"{condition.name} {condition.source_name}")
 
-    def _of(self, node: ua.NodeId, given: list[Any]) -> tuple[_Condition | None, int, str]:
+    def _of(self, node: ua.NodeId, given: list[Any]) -> tuple[Condition | None, int, str]:
         """Return the condition that a call is about and the comment, or a status code."""
         if len(given) != 2:
             few = len(given) < 2

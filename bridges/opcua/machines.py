@@ -13,7 +13,6 @@ the specification is of manipulators. Of a machine that left the hall the state 
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,8 +24,8 @@ from asyncua.ua.object_ids import ObjectIds
 from asyncua.ua.status_codes import StatusCodes
 
 from bridges.opcua.companion import DI, ITEM_STATES, MACHINERY, OPERATION_MODES, ROBOTICS, Companion, Robot
-from bridges.opcua.nodes import PAUSE_S, TwinNodes
-from bridges.opcua.space import BAD_GONE, BAD_NO_DATA, GOOD, Analog, node_id, status
+from bridges.opcua.nodes import TwinNodes
+from bridges.opcua.space import BAD_GONE, BAD_NO_DATA, GOOD, UNCERTAIN, Analog, node_id, status
 from bridges.view import MachineView, TwinView
 
 __all__ = ["MachineNodes", "item_state", "operation_mode", "protective_stop"]
@@ -106,8 +105,17 @@ class MachineNodes:
                 await self._space.put(item.node, item.kind, value, code, stamp)
                 written += 1
                 if written % 50 == 0:
-                    await asyncio.sleep(PAUSE_S)
+                    await self._nodes.pause()
         return written
+
+    async def mark_stale(self) -> None:
+        """Say of every value that it is the last one known; the next view says otherwise."""
+        for bound in self._bound.values():
+            for item in bound:
+                if item.last is not None and item.last[1] == GOOD:
+                    await self._space.put_status(item.node, UNCERTAIN)
+                    item.last = None
+            await self._nodes.pause()
 
     async def _make(self, machine: MachineView) -> None:
         bound = self._bound[machine.id] = []
@@ -120,7 +128,7 @@ class MachineNodes:
         await self._state_machine(blocks, "MachineryOperationMode", 1008, OPERATION_MODES, operation_mode, "None", bound)
         if machine.kind == "cobot":
             await self._system(machine, bound)
-        await asyncio.sleep(PAUSE_S)
+        await self._nodes.pause()
 
     async def _object(self, parent: ua.NodeId, uri: str, name: str, kind: ua.NodeId | int, reference: int = 0) -> ua.NodeId:
         node = node_id(f"{parent.Identifier!s}/{name}", self._nodes.index)

@@ -2,11 +2,16 @@
 
 A call becomes a command in the twin's inbox and is answered when a tick has carried it out. What came of anyone's last command is
 also told in words, in ``Methods/LastAnswer``: a bad status has no room for a text, unless the client asks for diagnostics.
+
+A what-if is a job: ``StartWhatIf`` answers with its number at once, and ``ReadWhatIf`` tells how far it is. The commands are
+``start_whatif`` with the payload ``changes`` (texts ``KEY=VALUE``), ``seconds`` and ``seeds``, and ``read_whatif`` with ``job``;
+the answer is the job as JSON, with its number as ``job`` and its ``progress`` from 0 to 1.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +25,7 @@ from asyncua.ua.status_codes import StatusCodes
 from bridges.inbox import Answer, Command, Inbox, Value
 from bridges.opcua.session import GuardedSession, MethodRule
 from bridges.opcua.space import GOOD, node_id, status
+from bridges.what_if_limits import CHANGE_CHARS, CHANGES_MOST, SECONDS, SEEDS, TOTAL_S
 
 if TYPE_CHECKING:
     from bridges.opcua.nodes import TwinNodes
@@ -30,7 +36,8 @@ __all__ = ["Methods"]
 _TIMEOUT_S = 5.0
 _STEERS = frozenset({"engineer", "safety"})
 _MAX_NAME = 64
-_DOUBLE, _STRING = ua.VariantType.Double, ua.VariantType.String
+_MAX_TOLD = 512  # of an answer in the audit log and in LastAnswer
+_DOUBLE, _STRING, _COUNT = ua.VariantType.Double, ua.VariantType.String, ua.VariantType.UInt32
 _NUMBERS = frozenset(
     (
         *(ua.VariantType.Double, ua.VariantType.Float, ua.VariantType.Byte, ua.VariantType.SByte, ua.VariantType.Int16),
@@ -41,23 +48,30 @@ _NUMBERS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class _Argument:
-    """One argument: what it is, and the range of a number."""
+    """One argument: what it is, the range of a number, and how long a text may be."""
 
     name: str
     kind: ua.VariantType
     text: str
     low: float = -math.inf
     high: float = math.inf
+    array: bool = False
+    longest: int = _MAX_NAME
 
 
 @dataclass(frozen=True, slots=True)
 class _Method:
-    """One method and the command it becomes; the argument called ``target`` is the command's target."""
+    """One method and the command it becomes; the argument called ``target`` is the command's target.
+
+    A job's arguments go as the command's payload, and its answer is the job as JSON text, of which ``outputs`` are told apart.
+    """
 
     name: str
     command: str
     text: str
     arguments: tuple[_Argument, ...] = ()
+    outputs: tuple[_Argument, ...] = (_Argument("Message", ua.VariantType.String, "What was done"),)
+    job: bool = False
 
 
 _AGV = (_Argument("target", _STRING, "Id of the AGV, for example agv-07"),)
@@ -78,6 +92,31 @@ _METHODS = (
     ),
     _Method("StopAgv", "stop_agv", "Pause an AGV (VDA 5050 startPause).", _AGV),
     _Method("ReleaseAgv", "release_agv", "Let a paused AGV go on (VDA 5050 stopPause).", _AGV),
+    _Method(
+        "StartWhatIf",
+        "start_whatif",
+        "Run the twin ahead with some changes and without them, in processes of their own; ReadWhatIf tells what came of it.",
+        (
+            _Argument(
+                "changes", _STRING, "Changes KEY=VALUE, for example radio.policy=reactive", array=True, longest=CHANGE_CHARS
+            ),
+            _Argument("seconds", _DOUBLE, f"Twin time that each run takes, {SECONDS[0]:g} to {SECONDS[1]:g} s", *SECONDS),
+            _Argument("seeds", _COUNT, f"Pairs of runs, {SEEDS[0]} to {SEEDS[1]}, {TOTAL_S:g} s in all runs together", *SEEDS),
+        ),
+        (_Argument("Job", _STRING, "Number of the job, for ReadWhatIf"), _Argument("Message", _STRING, "The job as JSON")),
+        job=True,
+    ),
+    _Method(
+        "ReadWhatIf",
+        "read_whatif",
+        "Tell how far a what-if is, and its result once it is done.",
+        (_Argument("job", _STRING, "Number of the job, as StartWhatIf gave it"),),
+        (
+            _Argument("Result", _STRING, "The job as JSON: its state, and the comparison once it is done"),
+            _Argument("Progress", _DOUBLE, "Share of the work that is done, 0 to 1; NaN where it is not known"),
+        ),
+        job=True,
+    ),
 )
 
 
@@ -91,21 +130,25 @@ def _refusal(code: int, text: str, results: list[ua.StatusCode] | None = None) -
     return result, text
 
 
-def _judge(argument: _Argument, given: Any) -> tuple[Value | None, int, str]:
+def _judge(argument: _Argument, given: Any) -> tuple[Value | list[str] | None, int, str]:
     """Return the value of an argument, or the status code and the text that refuse it."""
     kind = given.VariantType if isinstance(given, ua.Variant) else None
     value = given.Value if isinstance(given, ua.Variant) else None
-    wanted = "a number" if argument.kind is _DOUBLE else "a string"
-    fits = kind in _NUMBERS if argument.kind is _DOUBLE else kind is _STRING
-    if not fits or given.is_array or value is None:
+    wanted = "a number" if argument.kind is not _STRING else "an array of strings" if argument.array else "a string"
+    fits = kind in _NUMBERS if argument.kind is not _STRING else kind is _STRING
+    if not fits or given.is_array != argument.array or value is None:
         return None, StatusCodes.BadTypeMismatch, f"{argument.name} should be {wanted}: {argument.text}"
-    if argument.kind is _DOUBLE:
-        if not argument.low <= float(value) <= argument.high:
+    if argument.kind is not _STRING:
+        whole = argument.kind is _DOUBLE or float(value).is_integer()
+        if not whole or not argument.low <= float(value) <= argument.high:
             return None, StatusCodes.BadOutOfRange, f"{argument.name} is {value!r}, should be {argument.text}"
-        return float(value), StatusCodes.Good, ""
-    if not 0 < len(value) <= _MAX_NAME or not value.isprintable():
-        return None, StatusCodes.BadOutOfRange, f"{argument.name} should have 1 to {_MAX_NAME} printable characters"
-    return str(value), StatusCodes.Good, ""
+        return (float(value) if argument.kind is _DOUBLE else int(value)), StatusCodes.Good, ""
+    texts = list(value) if argument.array else [value]
+    good = all(isinstance(t, str) and 0 < len(t) <= argument.longest and t.isprintable() for t in texts)
+    if not good or not 0 < len(texts) <= CHANGES_MOST:
+        each = f"1 to {CHANGES_MOST} texts, each of " if argument.array else ""
+        return None, StatusCodes.BadOutOfRange, f"{argument.name} should have {each}1 to {argument.longest} printable characters"
+    return (texts if argument.array else str(value)), StatusCodes.Good, ""
 
 
 class Methods:
@@ -142,8 +185,7 @@ class Methods:
             node = await space.method(folder, node_id(f"Methods/{method.name}", index), method.name, method.text)
             if method.arguments:
                 await space.arguments(node, "InputArguments", [_described(a) for a in method.arguments])
-            answer = _Argument("Message", _STRING, "What was done")
-            await space.arguments(node, "OutputArguments", [_described(answer)])
+            await space.arguments(node, "OutputArguments", [_described(a) for a in method.outputs])
             self._server.methods[node] = MethodRule(method.name, _STEERS, self._caller(method))
 
     def _caller(self, method: _Method) -> Callable[..., Any]:
@@ -169,10 +211,19 @@ class Methods:
             overall = first if first == StatusCodes.BadOutOfRange else StatusCodes.BadInvalidArgument
             return _refusal(overall, "; ".join(t for _, _, t in judged if t), [status(code) for code in codes])
         values = {a.name: v for a, (v, _, _) in zip(method.arguments, judged, strict=True) if v is not None}
-        return await self._ask(method, str(values.pop("target", "")), tuple(values.items()), session)
+        if method.job:
+            return await self._ask(method, "", (), values, session)
+        target = str(values.pop("target", ""))
+        plain = tuple((name, value) for name, value in values.items() if not isinstance(value, list))
+        return await self._ask(method, target, plain, None, session)
 
     async def _ask(
-        self, method: _Method, target: str, arguments: tuple[tuple[str, Value], ...], session: GuardedSession
+        self,
+        method: _Method,
+        target: str,
+        arguments: tuple[tuple[str, Value], ...],
+        payload: dict[str, Any] | None,
+        session: GuardedSession,
     ) -> tuple[ua.CallMethodResult, str]:
         loop = asyncio.get_running_loop()
         answered: asyncio.Future[Answer] = loop.create_future()
@@ -188,7 +239,7 @@ class Methods:
                 pass  # the server was stopped meanwhile: nobody waits
 
         user = f"opcua:{session.user.name}"
-        if not self._inbox.put(Command(user, method.command, target, arguments, reply)):
+        if not self._inbox.put(Command(user, method.command, target, arguments, reply, payload)):
             return _refusal(StatusCodes.BadTooManyOperations, "the twin has too many commands waiting; try again")
         try:
             answer = await asyncio.wait_for(answered, self._timeout_s)
@@ -203,14 +254,31 @@ class Methods:
             return _refusal(StatusCodes.BadInvalidState, answer.message)
         result = ua.CallMethodResult()
         result.InputArgumentResults = [GOOD] * len(method.arguments)
-        result.OutputArguments = [ua.Variant(answer.message, _STRING)]
-        return result, answer.message
+        result.OutputArguments = _outputs(method, answer.message)
+        return result, answer.message[:_MAX_TOLD]
+
+
+def _outputs(method: _Method, message: str) -> list[ua.Variant]:
+    """Return what a method gives back for an answer: of a job, what its JSON text says."""
+    if not method.job:
+        return [ua.Variant(message, _STRING)]
+    try:
+        read = json.loads(message)
+    except ValueError:
+        read = None
+    job = read if isinstance(read, dict) else {}
+    if method.command == "start_whatif":
+        number = job.get("job", "")
+        return [ua.Variant(str(number), _STRING), ua.Variant(message, _STRING)]
+    progress = job.get("progress")
+    known = isinstance(progress, int | float) and not isinstance(progress, bool)
+    return [ua.Variant(message, _STRING), ua.Variant(float(progress) if known else math.nan, _DOUBLE)]  # type: ignore[arg-type]
 
 
 def _described(argument: _Argument) -> ua.Argument:
     return ua.Argument(
         Name=ua.String(argument.name),
         DataType=node_id(argument.kind.value),
-        ValueRank=ua.Int32(ua.ValueRank.Scalar),
+        ValueRank=ua.Int32(ua.ValueRank.OneDimension if argument.array else ua.ValueRank.Scalar),
         Description=ua.LocalizedText(argument.text),
     )

@@ -3,7 +3,7 @@
 asyncua compares a value with the one before it, so a slow drift passes under any dead-band and is never told; it knows no
 percent dead-band, no sampling interval, no overflow, and leaves DiscardOldest aside. Here a value is compared with the one that
 the client was told last. Nor is it copied for every item: each value in the address space is an object of its own that nobody
-changes.
+changes. Subscriptions and their memory: :mod:`bridges.opcua.publishing`.
 """
 
 from __future__ import annotations
@@ -12,16 +12,18 @@ import dataclasses
 import logging
 import math
 import time
+from collections.abc import Callable
+from struct import Struct
 from typing import Any
 
 from asyncua import ua
 from asyncua.server.address_space import AddressSpace
 from asyncua.server.monitored_item_service import MonitoredItemData, MonitoredItemService
-from asyncua.server.subscription_service import SubscriptionService
 from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.object_ids import ObjectIds
 from asyncua.ua.status_codes import StatusCodes
 
+from bridges.opcua.publishing import MAX_PLACES, Notice, TwinSubscription, TwinSubscriptionService, encoded
 from bridges.opcua.space import status
 from bridges.opcua.where import Where
 
@@ -33,6 +35,7 @@ _SAMPLING_MS = (20.0, 3_600_000.0)
 _OVERFLOW = 0x480  # InfoType DataValue and its Overflow bit (OPC 10000-4 clause 7.39.1)
 _SLACK_S = 0.005  # views come every 100 ms within some milliseconds; an interval of 100 ms takes each
 _EURANGE = ua.QualifiedName("EURange", 0)
+_HANDLE = Struct("<I")
 
 
 @dataclasses.dataclass(slots=True)
@@ -46,6 +49,7 @@ class _Told:
     value: ua.DataValue | None = None
     waiting: ua.DataValue | None = None
     sampled: float = -math.inf
+    handle: bytes = b""  # the client's, encoded
 
 
 def _bad(code: int, item_id: int = 0) -> ua.MonitoredItemCreateResult:
@@ -60,14 +64,23 @@ def _is(value: Any, kind: Any) -> bool:
 class TwinItems(MonitoredItemService):
     """The monitored items of one subscription."""
 
-    def __init__(self, isub: Any, aspace: AddressSpace) -> None:
+    isub: TwinSubscription
+
+    def __init__(self, isub: TwinSubscription, aspace: AddressSpace, free_places: Callable[[], int]) -> None:
         super().__init__(isub, aspace)
+        self._free_places = free_places
+        self._free = 0  # places that all subscriptions together have left; counted anew for each request
         self._told: dict[int, _Told] = {}
         self._waiting: set[int] = set()
+
+    def _revise_queue_size(self, requested: int) -> int:
+        """Return how long a queue may be; those of one subscription share a number of places, and so do all subscriptions."""
+        return max(1, min(super()._revise_queue_size(requested), MAX_PLACES - self.isub.places, self._free))
 
     async def create_monitored_items(self, params: ua.CreateMonitoredItemsParameters) -> list[ua.MonitoredItemCreateResult]:
         """Make items; each has a status of its own."""
         results = []
+        self._free = self._free_places()
         for item in params.ItemsToCreate:
             wanted, what = item.RequestedParameters, item.ItemToMonitor
             if isinstance(wanted.Filter, ua.ExtensionObject) and wanted.Filter.Body is None:
@@ -93,7 +106,10 @@ class TwinItems(MonitoredItemService):
         if not result.StatusCode.is_good():
             return _bad(result.StatusCode.value)
         data.callback_handle = handle
-        data.queue_size = max(1, int(data.queue_size) if wanted.QueueSize else 1)
+        data.queue_size = int(data.queue_size) if wanted.QueueSize else 1
+        told.handle = _HANDLE.pack(data.client_handle or 0)
+        self.isub.places += data.queue_size
+        self._free -= data.queue_size
         result.RevisedQueueSize = ua.Counter(data.queue_size)
         result.RevisedSamplingInterval = ua.Duration(1000.0 * told.interval_s)
         self._commit_monitored_item(result, data)
@@ -173,17 +189,25 @@ class TwinItems(MonitoredItemService):
                 result.StatusCode = status(code)
                 return result
             told.value, told.waiting, told.sampled = old.value, old.waiting, old.sampled
+            told.handle = _HANDLE.pack(wanted.ClientHandle)
             self._told[params.MonitoredItemId] = told
             result.RevisedSamplingInterval = ua.Duration(1000.0 * told.interval_s)
         data.filter = wanted.Filter if wanted.Filter is not None else data.filter
+        self.isub.places -= data.queue_size
+        self._free = self._free_places()
         data.queue_size = self._revise_queue_size(max(1, wanted.QueueSize))
+        self.isub.places += data.queue_size
         result.RevisedQueueSize = ua.Counter(data.queue_size)
         return result
 
     def _delete_monitored_items(self, mid: int) -> ua.StatusCode:
         self._told.pop(mid, None)
         self._waiting.discard(mid)
-        for queue in (self.isub._triggered_datachanges, self.isub._triggered_events):
+        data = self._monitored_items.get(mid)
+        if data is None:
+            return status(StatusCodes.BadMonitoredItemIdInvalid)
+        self.isub.places -= data.queue_size
+        for queue in (self.isub.notices, self.isub._triggered_events):
             queue.pop(mid, None)  # what was to be told of an item goes with it
         return super()._delete_monitored_items(mid)
 
@@ -192,7 +216,7 @@ class TwinItems(MonitoredItemService):
         before = data.mode if data is not None else None
         done = await super()._set_monitoring_mode(mode, mid)
         if data is not None and mode == ua.MonitoringMode.Disabled:
-            self.isub._triggered_datachanges.pop(mid, None)
+            self.isub.notices.pop(mid, None)
             self._waiting.discard(mid)
             if mid in self._told:
                 self._told[mid].value = self._told[mid].waiting = None
@@ -207,15 +231,18 @@ class TwinItems(MonitoredItemService):
             return
         mid = self._monitored_datachange[handle]
         data, told = self._monitored_items[mid], self._told[mid]
-        if data.mode == ua.MonitoringMode.Disabled:
+        if data.mode is ua.MonitoringMode.Disabled:
             return
-        now = time.monotonic()
-        if data.mode == ua.MonitoringMode.Sampling or now - told.sampled < told.interval_s - _SLACK_S:
-            told.waiting = value
-            self._waiting.add(mid)
-            return
-        self._waiting.discard(mid)
-        await self._sample(mid, data, told, value, now)
+        if told.interval_s > 0.0 or data.mode is not ua.MonitoringMode.Reporting:
+            now = time.monotonic()
+            if data.mode is ua.MonitoringMode.Sampling or now - told.sampled < told.interval_s - _SLACK_S:
+                told.waiting = value
+                self._waiting.add(mid)
+                return
+            told.sampled = now
+            self._waiting.discard(mid)
+        if _differs(told, value):
+            self._tell(mid, data, told, value)
 
     async def flush(self, now: float) -> None:
         """Sample what waited for its interval to pass.
@@ -230,29 +257,32 @@ class TwinItems(MonitoredItemService):
                 self._waiting.discard(mid)
             elif data.mode == ua.MonitoringMode.Reporting and now - told.sampled >= told.interval_s - _SLACK_S:
                 self._waiting.discard(mid)
-                value, told.waiting = told.waiting, None
-                await self._sample(mid, data, told, value, now)
+                value, told.waiting, told.sampled = told.waiting, None, now
+                if _differs(told, value):
+                    self._tell(mid, data, told, value)
 
-    async def _sample(self, mid: int, data: MonitoredItemData, told: _Told, value: ua.DataValue, now: float) -> None:
-        told.sampled = now
-        if not _differs(told, value):
-            return
+    def _tell(self, mid: int, data: MonitoredItemData, told: _Told, value: ua.DataValue) -> None:
         told.value = value
-        notification = ua.MonitoredItemNotification(ClientHandle=ua.IntegerId(data.client_handle or 0), Value=value)
-        queue = self.isub._triggered_datachanges.get(mid)
-        if queue is None or len(queue) < data.queue_size:
-            await self.isub.enqueue_datachange_event(mid, notification, 0)
+        notice = Notice(told.handle + encoded(value), value)
+        queues = self.isub.notices
+        queue = queues.get(mid)
+        if queue is None:
+            queues[mid] = [notice]
+            return
+        if len(queue) < data.queue_size:
+            queue.append(notice)
             return
         # the queue is full: one value is lost, and the one beside the gap says so where the queue is longer than one
         if told.discard_oldest:
             queue.pop(0)
-            queue.append(notification)
+            queue.append(notice)
             marked = 0
         else:
-            queue[-1] = notification
+            queue[-1] = notice
             marked = -1
         if data.queue_size > 1:
-            queue[marked].Value = _overflowed(queue[marked].Value)
+            over = _overflowed(queue[marked].value)
+            queue[marked] = Notice(told.handle + encoded(over), over)
 
 
 def _overflowed(value: ua.DataValue) -> ua.DataValue:
@@ -276,15 +306,12 @@ def _differs(told: _Told, value: ua.DataValue) -> bool:
     return bool(before != after)
 
 
-class TwinSubscriptions(SubscriptionService):
+class TwinSubscriptions(TwinSubscriptionService):
     """The subscriptions of all sessions, with the items above."""
 
-    async def create_subscription(self, *args: Any, **kwargs: Any) -> ua.CreateSubscriptionResult:
-        """Make a subscription."""
-        result = await super().create_subscription(*args, **kwargs)
-        subscription = self.subscriptions[result.SubscriptionId]
-        subscription.monitored_item_srv = TwinItems(subscription, self.aspace)
-        return result
+    def make_items(self, subscription: TwinSubscription) -> TwinItems:
+        """Return the items, none so far, of a new subscription."""
+        return TwinItems(subscription, self.aspace, self.free_places)
 
     async def flush(self) -> None:
         """Sample in all subscriptions what waited for its interval to pass."""

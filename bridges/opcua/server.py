@@ -19,15 +19,13 @@ from bridges.config import OpcUaConfig
 from bridges.credentials import UserStore, load_users
 from bridges.errors import BridgeError, PortInUseError, require_free_port
 from bridges.inbox import Inbox
-from bridges.opcua.alarms import Alarms
 from bridges.opcua.audit import AuditLog
 from bridges.opcua.certificate import ServerIdentity, load_or_make
-from bridges.opcua.companion import Companion
 from bridges.opcua.history import History
-from bridges.opcua.machines import MachineNodes
-from bridges.opcua.methods import Methods
+from bridges.opcua.model import Model
 from bridges.opcua.monitoring import TwinSubscriptions
-from bridges.opcua.nodes import NAMESPACE_URI, TwinNodes
+from bridges.opcua.nodes import PAUSE_S
+from bridges.opcua.rights import RightsServer
 from bridges.opcua.security import GuardedServer, RoleRules, load_user_certificates, policies
 from bridges.opcua.transport import TwinUaServer
 from bridges.opcua.trust import TrustList
@@ -52,6 +50,13 @@ class OpcUaServer:
     config : address, users and security.
     state_dir : folder that outlives a run; certificates, made password and audit log are kept in its ``opcua`` folder.
     inbox : where commands go; without one there are no methods.
+    pause_s : how long the loop sleeps after a batch of writes, so that the tick's thread gets the interpreter; 0 where no tick
+        runs in this process [s].
+
+    Raises
+    ------
+    ValueError
+        ``pause_s`` is negative or not finite.
 
     Attributes
     ----------
@@ -59,7 +64,10 @@ class OpcUaServer:
     notices : what the person at the keyboard should be told after :meth:`start`, for example where the password is.
     """
 
-    def __init__(self, config: OpcUaConfig, state_dir: Path, inbox: Inbox | None = None) -> None:
+    def __init__(self, config: OpcUaConfig, state_dir: Path, inbox: Inbox | None = None, *, pause_s: float = PAUSE_S) -> None:
+        if not 0.0 <= pause_s < math.inf:
+            raise ValueError(f"pause_s is {pause_s}; it is a time in seconds, 0 or more")
+        self._pause_s = pause_s
         self._config = config
         self._inbox = inbox
         self._folder = state_dir / "opcua"
@@ -137,7 +145,7 @@ class OpcUaServer:
         self.notices = tuple(notices)
         if initial is not None:
             self._latest = (initial, time.time())
-        guarded = self._guarded = GuardedServer(users, config.insecure, certificates, AuditLog(self._folder))
+        guarded = self._guarded = RightsServer(users, config.insecure, certificates, AuditLog(self._folder))
         self._thread = threading.Thread(target=self._run, args=(guarded, identity, trust), name="opcua-server", daemon=True)
         self._thread.start()
         if not self._ready.wait(_START_TIMEOUT_S):
@@ -193,30 +201,25 @@ class OpcUaServer:
         await server.load_private_key(identity.private_key)
         if config.history_days > 0:
             guarded.history = History(self._folder / "history.sqlite", config.history_days)
-        nodes = TwinNodes(server, await server.register_namespace(NAMESPACE_URI), guarded.history)
-        await nodes.make_root()
-        if self._inbox is not None:
-            await Methods(guarded, nodes, self._inbox).make()
-        self._alarms = Alarms(guarded, nodes)
-        await self._alarms.make()
-        companion = Companion(server, nodes.space)
-        await companion.load(config.nodesets_dir)
         latest = self._latest
-        self._machines = MachineNodes(nodes, companion, latest[0].name if latest is not None else "twin")
-        await self._show(nodes)
+        scenario = latest[0].name if latest is not None else "twin"
+        model = Model(server, guarded, config, self._inbox, self._pause_s)
+        await model.make(scenario)
+        await self._show(model)
+        model.serving = True
         await server.start()
         subscriptions = guarded.subscription_service
         assert isinstance(subscriptions, TwinSubscriptions)
         self._ready.set()
         try:
             while not self._stopping:
-                await self._show(nodes)
+                await self._show(model)
                 await subscriptions.flush()
                 await asyncio.sleep(_LOOK_S)
         finally:
             await server.stop()
 
-    async def _show(self, nodes: TwinNodes) -> None:
+    async def _show(self, model: Model) -> None:
         latest = self._latest
         if latest is None:
             return
@@ -224,14 +227,12 @@ class OpcUaServer:
         if latest is not self._shown:
             self._shown = latest
             stamp = datetime.fromtimestamp(self._clock.utc_s(view.time_us, wall_s), UTC)
-            await nodes.write(view, stamp)
-            await self._machines.write(view, stamp)
-            await self._alarms.write(view, stamp)
+            await model.show(view, stamp)
             self._stale = False
             self._views_shown += 1
         elif not self._stale and time.time() - wall_s > self._config.stale_after_s:
             self._stale = True
-            await nodes.mark_stale()
+            await model.mark_stale()
 
 
 class _Clock:

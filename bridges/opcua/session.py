@@ -23,6 +23,8 @@ __all__ = ["GuardedSession", "MethodRule", "TwinUser", "WriteRule"]
 
 _MAX_SUBSCRIPTIONS = 20  # of one session
 _MAX_ITEMS = 10_000  # of one subscription
+_MAX_ITEMS_OF_SESSION = 20_000
+_MAX_ITEMS_OF_ALL = 100_000
 _MAX_HISTORIES = 100  # nodes of one request
 _MAX_NODES = 10_000  # of one request
 _PUBLISHING_MS = (20.0, 60_000.0)
@@ -221,8 +223,13 @@ class GuardedSession(InternalSession):
     async def create_monitored_items(self, params: ua.CreateMonitoredItemsParameters) -> list[ua.MonitoredItemCreateResult]:
         """Make monitored items in an own subscription."""
         self._require_own([params.SubscriptionId])
-        service = self.subscription_service.subscriptions[params.SubscriptionId].monitored_item_srv
-        if len(service._monitored_items) + len(params.ItemsToCreate) > _MAX_ITEMS:
+        subscriptions, wanted = self.subscription_service.subscriptions, len(params.ItemsToCreate)
+        counts = {number: len(s.monitored_item_srv._monitored_items) for number, s in subscriptions.items()}
+        if (
+            counts[params.SubscriptionId] + wanted > _MAX_ITEMS
+            or sum(counts[number] for number in self._own()) + wanted > _MAX_ITEMS_OF_SESSION
+            or sum(counts.values()) + wanted > _MAX_ITEMS_OF_ALL
+        ):
             raise ServiceError(StatusCodes.BadTooManyMonitoredItems)
         return await super().create_monitored_items(params)
 

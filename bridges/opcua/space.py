@@ -169,10 +169,13 @@ class Space:
             method, which, ua.VariantType.ExtensionObject, list(arguments), ObjectIds.Argument, ua.ValueRank.OneDimension
         )
 
-    async def reference(self, source: ua.NodeId, kind: int, target: ua.NodeId, target_class: ua.NodeClass) -> None:
-        """Add a reference, and its inverse."""
+    async def reference(
+        self, source: ua.NodeId, kind: int, target: ua.NodeId, target_class: ua.NodeClass, both: bool = True
+    ) -> None:
+        """Add a reference, and its inverse where not said otherwise."""
         items = []
-        for begin, end, forward in ((source, target, True), (target, source, False)):
+        ways = ((source, target, True), (target, source, False)) if both else ((source, target, True),)
+        for begin, end, forward in ways:
             items.append(ua.AddReferencesItem(begin, node_id(kind), forward, TargetNodeId=end, TargetNodeClass=target_class))
         for result in await self._session.add_references(items):
             result.check()

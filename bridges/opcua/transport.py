@@ -4,6 +4,8 @@
   and goes on, so that the client waits for its time limit and a stranger can try on.
 - A message announced longer than the buffer that was agreed is refused as its header comes; asyncua collects up to 4 GiB for it.
 - A client that does not read its answers is no longer listened to, and cut off after ten seconds; asyncua keeps all answers.
+- Before a session is activated a message has at most 64 KiB, so that strangers together can hold no more than a few MB; and what
+  a message may make of itself as it is decoded is bounded (:mod:`bridges.opcua.decoding`).
 - Where all connections are taken, the oldest that has no session makes room, so that half-open ones cannot lock a plant out.
 - A channel's certificate is judged before the channel exists (:mod:`bridges.opcua.trust`), and a session belongs to the
   application whose channel it is.
@@ -14,10 +16,12 @@ from __future__ import annotations
 import asyncio
 import copy
 import logging
+import socket
+import struct
 from typing import Any, cast
 
 from asyncua import ua
-from asyncua.common.utils import ServiceError
+from asyncua.common.utils import NotEnoughData, ServiceError
 from asyncua.crypto.security_policies import SecurityPolicyFactory, SecurityPolicyNone
 from asyncua.server.binary_server_asyncio import BinaryServer, OPCUAProtocol
 from asyncua.server.server import Server
@@ -25,9 +29,10 @@ from asyncua.server.uaprocessor import UaProcessor
 from asyncua.ua.object_ids import ObjectIds
 from asyncua.ua.status_codes import StatusCodes
 from asyncua.ua.ua_binary import struct_from_binary, uatcp_to_binary
-from asyncua.ua.uaerrors import UaStatusCodeError
+from asyncua.ua.uaerrors import UaError, UaStatusCodeError
 from cryptography import x509
 
+from bridges.opcua.decoding import harden_decoder
 from bridges.opcua.space import status
 from bridges.opcua.trust import TrustList, leaf
 
@@ -37,11 +42,16 @@ _log = logging.getLogger(__name__)
 
 _LEAST_BUFFER = 8192  # OPC 10000-6 table 57
 _MAX_MESSAGE = 4 * 1024 * 1024
+_MAX_STRANGERS_MESSAGE = 65_536
+_SEND_BUFFER = 262_144
 _PATIENCE_S = 10.0  # with a client that does not read
 _ADDITIONAL_INFO = 0x80  # of operations: OPC 10000-4 table 171
 _TYPES = (b"HEL", b"OPN", b"MSG", b"CLO", b"ERR")
 
+_UNDECODABLE = (NotEnoughData, UaError, ValueError, OverflowError, RecursionError, struct.error)
+
 _CREATE_SESSION = ua.NodeId(ObjectIds.CreateSessionRequest_Encoding_DefaultBinary)  # type: ignore[arg-type]
+_BROWSE_NEXT = ua.NodeId(ObjectIds.BrowseNextRequest_Encoding_DefaultBinary)  # type: ignore[arg-type]
 
 
 def _error(code: int) -> bytes:
@@ -68,12 +78,16 @@ class _Processor(UaProcessor):
     """Takes the messages of one connection."""
 
     greeted = False
+    _agreed = _MAX_MESSAGE
 
     async def process(self, header: Any, body: Any) -> bool:
         try:
             if header.MessageType == ua.MessageType.Hello:
                 self._greet(struct_from_binary(ua.Hello, body.copy()))
-            elif not self.greeted:
+                going_on = bool(await super().process(header, body))  # type: ignore[no-untyped-call]
+                self._agreed, self._limits.max_message_size = self._limits.max_message_size, _MAX_STRANGERS_MESSAGE
+                return going_on
+            if not self.greeted:
                 raise ServiceError(StatusCodes.BadTcpMessageTypeInvalid)
             return bool(await super().process(header, body))  # type: ignore[no-untyped-call]
         except asyncio.CancelledError:
@@ -105,7 +119,30 @@ class _Processor(UaProcessor):
             self.session.channel_mode = policy.Mode  # type: ignore[attr-defined]
             self.session.peer = self.name  # type: ignore[attr-defined]
             self.session.wants_diagnostics = bool(requesthdr.ReturnDiagnostics & _ADDITIONAL_INFO)  # type: ignore[attr-defined]
-        return await super()._process_message(typeid, requesthdr, seqhdr, body)  # type: ignore[no-untyped-call]
+        try:
+            if self.session is not None and typeid == _BROWSE_NEXT:
+                result = await self._browse_next(self.session, requesthdr, seqhdr, body)
+            else:
+                result = await super()._process_message(typeid, requesthdr, seqhdr, body)  # type: ignore[no-untyped-call]
+        except (ServiceError, UaStatusCodeError):
+            raise
+        except _UNDECODABLE as error:  # asyncua calls it an internal error, and a stranger could fill the log with its traces
+            _log.warning("OPC UA: a request of %s cannot be decoded: %s: %s", self.name, type(error).__name__, str(error)[:200])
+            raise ServiceError(StatusCodes.BadDecodingError) from error
+        if self.session is not None and self.session.is_activated():
+            self._limits.max_message_size = self._agreed
+        return result
+
+    async def _browse_next(self, session: Any, requesthdr: Any, seqhdr: Any, body: Any) -> bool:
+        """Answer BrowseNext, which asyncua does not know."""
+        rules: Any = self._connection.security_policy.permissions
+        if not rules.check_validity(session.user, _BROWSE_NEXT, body):
+            raise ServiceError(StatusCodes.BadUserAccessDenied)
+        session.touch()
+        response = ua.BrowseNextResponse()
+        response.Parameters.Results = await session.browse_next(struct_from_binary(ua.BrowseNextParameters, body))
+        self.send_response(requesthdr.RequestHandle, seqhdr, response)  # type: ignore[no-untyped-call]
+        return True
 
     def _should_close_session_on_transport_loss(self) -> bool:
         return True  # no session is ever moved to another channel, so nobody can come back for it
@@ -137,6 +174,8 @@ class _Protocol(OPCUAProtocol):
         self._readable.set()
         self._cut_off: asyncio.TimerHandle | None = None
         if self.transport is not None:
+            # else the system keeps some MB of answers for each client that does not read, before anyone notices
+            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
             processor = _Processor(self.iserver, self.transport, self.limits)
             processor.set_policies(self.policies)  # type: ignore[no-untyped-call]
             self.processor = processor
@@ -206,6 +245,7 @@ class TwinUaServer(Server):
 
     def __init__(self, iserver: Any, trust: TrustList) -> None:
         super().__init__(iserver=iserver)
+        harden_decoder()
         self._trust = trust
         self.limits.max_message_size = _MAX_MESSAGE
         self.limits.max_chunk_count = _MAX_MESSAGE // self.limits.max_recv_buffer + 1

@@ -91,15 +91,16 @@ class TrustList:
     ----------
     folder : where ``trusted`` and ``rejected`` are, made where they are missing.
     trust_any : let in whoever shows a usable certificate.
+    peer : who is judged, for the log: ``client`` or ``server``.
 
     Attributes
     ----------
     trusted, rejected : the folders.
     """
 
-    def __init__(self, folder: Path, trust_any: bool) -> None:
+    def __init__(self, folder: Path, trust_any: bool, peer: str = "client") -> None:
         self.trusted, self.rejected = folder / "trusted", folder / "rejected"
-        self._trust_any = trust_any
+        self._trust_any, self._peer = trust_any, peer
         for part in (self.trusted, self.rejected):
             part.mkdir(parents=True, exist_ok=True, mode=0o700)
 
@@ -170,4 +171,4 @@ class TrustList:
             for old in kept[: max(0, len(kept) - _MAX_REJECTED + 1)]:
                 old.unlink(missing_ok=True)
             path.write_bytes(der)
-        _log.warning("OPC UA: an unknown client was refused; to trust it, move %s to %s", path, self.trusted)
+        _log.warning("OPC UA: an unknown %s was refused; to trust it, move %s to %s", self._peer, path, self.trusted)

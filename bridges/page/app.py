@@ -6,7 +6,7 @@ Every address but the login wants a session cookie; commands want the role of an
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -21,13 +21,16 @@ from starlette.types import ASGIApp
 from bridges.inbox import Answer, Command, Inbox, Value
 from bridges.page.audit import Audit
 from bridges.page.guard import Guard
+from bridges.page.heat import LAYERS
 from bridges.page.hub import Hub
+from bridges.page.problems import add_problems
 from bridges.page.users import PageUsers, Session, Sessions, may_see_people, may_steer
+from bridges.page.whatif import add_jobs
 
 __all__ = ["COOKIE", "PAGES", "make_app"]
 
 COOKIE = "factory_twin_session"
-PAGES = ("floor", "services", "outages", "machines")
+PAGES = ("floor", "services", "outages", "machines", "whatif", "map", "settings")
 _STATIC = Path(__file__).parent / "static"
 _ANSWER_S = 5.0
 _LOOK_S = 2.0
@@ -36,7 +39,7 @@ _TIME_US_MAX = 2**53 - 1
 
 
 class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class Login(_Body):
@@ -49,8 +52,10 @@ class Login(_Body):
 class CommandBody(_Body):
     """Something asked of the twin."""
 
-    name: Literal["pause", "resume", "set_speed", "set_policy", "stop_agv", "release_agv"] = Field(description="Command.")
-    target: str = Field("", max_length=64, description="AGV, for stop_agv and release_agv.")
+    name: Literal[
+        "pause", "resume", "set_speed", "set_policy", "stop_agv", "release_agv", "switch_trp_off", "switch_trp_on", "undo"
+    ] = Field(description="Command.")
+    target: str = Field("", max_length=64, description="AGV or TRP, for those that stop, release or switch one.")
     factor: float | None = Field(None, ge=0.1, le=20, description="Twin time over wall time, for set_speed.")
     policy: str | None = Field(None, min_length=1, max_length=64, description="Policy, for set_policy.")
 
@@ -71,6 +76,7 @@ class Problem(BaseModel):
 _REFUSALS: dict[int | str, dict[str, Any]] = {401: {"model": Problem, "description": "no login, or an expired one"}}
 _STEER: dict[int | str, dict[str, Any]] = {
     **_REFUSALS,
+    400: {"model": Problem, "description": "the body is no text"},
     403: {"model": Problem, "description": "the role may not do this"},
     409: {"model": Problem, "description": "the twin refused"},
     413: {"model": Problem, "description": "the body is too large"},
@@ -98,7 +104,15 @@ def steering_of(session: Annotated[Session, Depends(session_of)]) -> Session:
 
 
 def make_app(
-    hub: Hub, users: PageUsers, sessions: Sessions, inbox: Inbox | None, audit: Audit, *, loopback: bool, tls: bool
+    hub: Hub,
+    users: PageUsers,
+    sessions: Sessions,
+    inbox: Inbox | None,
+    audit: Audit,
+    *,
+    loopback: bool,
+    tls: bool,
+    extras: Sequence[Callable[[FastAPI], None]] = (),
 ) -> ASGIApp:
     """Return the application.
 
@@ -109,15 +123,20 @@ def make_app(
     inbox : where commands go; None for a page that only shows.
     audit : log of logins, refusals and actions.
     loopback, tls : as in :class:`bridges.page.guard.Guard`.
+    extras : each adds further addresses.
     """
     # FastAPI's own documentation pages load scripts from elsewhere, so there are none
     app = FastAPI(title="factory-twin", version="1", docs_url=None, redoc_url=None, openapi_url="/api/openapi.json")
     app.state.sessions = sessions
+    add_problems(app)
     _add_files(app, sessions)
     _add_login(app, users, sessions, audit, tls)
     _add_reading(app, hub, audit)
     _add_actions(app, hub, inbox, audit)
+    add_jobs(app, inbox, audit, session_of, steering_of)
     _add_socket(app, hub, sessions, audit)
+    for add in extras:
+        add(app)
 
     def refused(client: str, what: str, why: str) -> None:
         audit.add("refused", client=client, what=what, why=why)
@@ -148,7 +167,10 @@ def _add_files(app: FastAPI, sessions: Sessions) -> None:
 def _add_login(app: FastAPI, users: PageUsers, sessions: Sessions, audit: Audit, tls: bool) -> None:
     one_at_a_time = asyncio.Semaphore(2)  # a password costs 16 MiB and 40 ms: a flood of logins must not take the machine
 
-    @app.post("/api/login", responses={401: {"model": Problem}, 413: {"model": Problem}, 429: {"model": Problem}})
+    @app.post(
+        "/api/login",
+        responses={400: {"model": Problem}, 401: {"model": Problem}, 413: {"model": Problem}, 429: {"model": Problem}},
+    )
     async def login(body: Login, request: Request, response: Response) -> dict[str, str]:
         """Log in; the answer sets the session's cookie."""
         client = request.client.host if request.client else "?"
@@ -217,6 +239,11 @@ def _add_reading(app: FastAPI, hub: Hub, audit: Audit) -> None:
         """Return tick messages of the past, as the socket sent them."""
         return Response("[" + ",".join(hub.history.frames(start_us, count)) + "]", media_type="application/json")
 
+    @app.get("/api/heat/{layer}", dependencies=need, responses=_REFUSALS)
+    def heat(layer: Annotated[Literal[LAYERS], PathParameter(description="Which layer.")]) -> dict[str, Any]:  # type: ignore[valid-type]
+        """Return what has happened where since the page was started."""
+        return hub.heat.to_json_dict(layer)
+
     @app.get("/api/audit", dependencies=[Depends(steering_of)], responses={**_REFUSALS, 403: {"model": Problem}})
     def audited() -> list[dict[str, Any]]:
         """Return the latest entries of the audit log, newest first."""
@@ -234,6 +261,15 @@ def _add_actions(app: FastAPI, hub: Hub, inbox: Inbox | None, audit: Audit) -> N
         audit.add("acknowledge", user=session.user, role=session.role, alarm=number)
         hub.wake()
         return {"done": True}
+
+    @app.post("/api/alarms/acknowledge", responses={**_REFUSALS, 403: {"model": Problem}, 413: {"model": Problem}})
+    async def acknowledge_over(session: Annotated[Session, Depends(steering_of)]) -> dict[str, int]:
+        """Note that the user has seen every alarm that is over; the answer says how many."""
+        count = hub.watch.acknowledge_over(session.user)
+        if count:
+            audit.add("acknowledge", user=session.user, role=session.role, alarms=count)
+            hub.wake()
+        return {"acknowledged": count}
 
     @app.post("/api/commands", responses=_STEER)
     async def command(body: CommandBody, response: Response, session: Annotated[Session, Depends(steering_of)]) -> CommandAnswer:

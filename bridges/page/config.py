@@ -34,6 +34,8 @@ class PageConfig(BaseModel):
     insecure: bool = Field(False, description="Allow passwords to cross a network without TLS. For trials only.")
     history_minutes: float = Field(10.0, ge=0.1, le=60, description="Minutes of twin time that can be looked back at.")
 
+    stories: bool = Field(True, description="Record those minutes in the state folder, so that outages in them can be explained.")
+
     @model_validator(mode="after")
     def _passwords_stay_secret(self) -> PageConfig:
         if (self.certificate_file is None) != (self.key_file is None):

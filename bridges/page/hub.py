@@ -13,7 +13,8 @@ from bisect import bisect_left
 from collections import deque
 
 from bridges.page import messages
-from bridges.page.scene import PeopleView, SceneView
+from bridges.page.heat import Heat
+from bridges.page.scene import ActingView, PeopleView, SceneView
 from bridges.page.watch import Watch
 from bridges.view import TwinView
 
@@ -68,34 +69,37 @@ class Hub:
     Attributes
     ----------
     view : the latest view. tick : its message. people : message for the safety role, None where none was handed in.
-    names_version : grows when a new hello is due.
+    names_version : grows when a new hello is due. runs : finished runs that the page shows, 0 for a live twin.
     """
 
     def __init__(self, scene: SceneView, history_minutes: float) -> None:
         self.scene = scene
         self.history = History(history_minutes)
         self.watch = Watch()
+        self.heat = Heat(scene)
         self.view: TwinView | None = None
         self.tick: str | None = None
         self.people: str | None = None
         self.names_version = 0
         self.viewers = 0
+        self.runs = 0
         self._names: messages.Names = ((), (), (), ())
         self._trp_index = {trp[0]: i for i, trp in enumerate(scene.trps)}
         self._changed = asyncio.Event()
         self._watch_text = (-1, "")
 
-    def show(self, view: TwinView, people: PeopleView | None) -> None:
+    def show(self, view: TwinView, people: PeopleView | None, acting: ActingView | None = None) -> None:
         """Turn a view into messages and wake the viewers."""
         names = messages.names_of(view)
         if names != self._names:
             self._names = names
             self.names_version += 1
         self.view = view
-        self.tick = messages.tick(view, self._trp_index)
+        self.tick = messages.tick(view, self._trp_index, acting)
         self.people = None if people is None else messages.people(people)
         self.history.add(view.time_us, self.tick)
         self.watch.add(view)
+        self.heat.add(view)
         self.wake()
 
     def wake(self) -> None:
@@ -112,7 +116,7 @@ class Hub:
 
     def hello(self, user: str, role: str) -> str:
         """Return the first message of a socket."""
-        return messages.hello(self.view.name if self.view else "", self.scene, self._names, user, role)
+        return messages.hello(self.view.name if self.view else "", self.scene, self._names, user, role, self.runs)
 
     def watch_text(self) -> str:
         """Return outages and alarms as a message, made once per change."""

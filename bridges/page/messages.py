@@ -10,7 +10,7 @@ import json
 import math
 from typing import Any
 
-from bridges.page.scene import PeopleView, SceneView
+from bridges.page.scene import ActingView, PeopleView, SceneView
 from bridges.view import TwinView
 
 __all__ = ["Names", "hello", "names_of", "people", "tick"]
@@ -33,8 +33,11 @@ def _dump(content: dict[str, Any]) -> str:
     return json.dumps(content, separators=(",", ":"), allow_nan=False)
 
 
-def hello(name: str, scene: SceneView, names: Names, user: str, role: str) -> str:
-    """Return the first message of a socket, and of one whose hall has changed."""
+def hello(name: str, scene: SceneView, names: Names, user: str, role: str, runs: int = 0) -> str:
+    """Return the first message of a socket, and of one whose hall has changed.
+
+    ``runs`` is the number of finished runs that the page shows, 0 for a live twin.
+    """
     machines, links, services, zones = names
     return _dump(
         {
@@ -42,6 +45,7 @@ def hello(name: str, scene: SceneView, names: Names, user: str, role: str) -> st
             "name": name,
             "user": user,
             "role": role,
+            "runs": runs,
             "scene": scene.to_json_dict(),
             "machines": machines,
             "links": links,
@@ -55,13 +59,14 @@ def _tenths(value_db: float) -> int | None:
     return round(10.0 * value_db) if math.isfinite(value_db) else None
 
 
-def tick(view: TwinView, trp_index: dict[str, int]) -> str:
+def tick(view: TwinView, trp_index: dict[str, int], acting: ActingView | None = None) -> str:
     """Return a view as the message of one tick.
 
     Parameters
     ----------
     view : the view.
     trp_index : place of every TRP in the scene; a link without one gets -1.
+    acting : what runs the twin, None where it is not known.
     """
     factor = view.real_time_factor
     return _dump(
@@ -101,6 +106,8 @@ def tick(view: TwinView, trp_index: dict[str, int]) -> str:
                 for s in [service.to_json_dict() for service in view.services]
             ],
             "z": [z.people for z in view.zones],
+            "j": [[round(1000.0 * q) for q in m.joints_rad] for m in view.machines if m.joints_rad],
+            **({} if acting is None else {"p": acting.policy, "v": acting.speed}),
         }
     )
 

@@ -23,6 +23,8 @@ class SceneView:
     trps : (name, x, y, z [m], boresight counter-clockwise from +x [rad]).
     agv_size_m : length and width of an AGV [m].
     policies : names that ``set_policy`` takes.
+    knobs : (key, words, present value, least, most, step) of numbers of the scenario that a what-if may ask about.
+    movable : whether a what-if may move TRPs and boxes, which are numbered as in the scenario.
     """
 
     size_m: tuple[float, float, float]
@@ -31,6 +33,8 @@ class SceneView:
     trps: tuple[tuple[str, float, float, float, float], ...] = ()
     agv_size_m: tuple[float, float] = (1.2, 0.8)
     policies: tuple[str, ...] = ()
+    knobs: tuple[tuple[str, str, float, float, float, float], ...] = ()
+    movable: bool = False
 
     def to_json_dict(self) -> dict[str, Any]:
         """Return the scene as JSON-safe values."""
@@ -41,7 +45,23 @@ class SceneView:
             "trps": [list(t) for t in self.trps],
             "agv_size_m": list(self.agv_size_m),
             "policies": list(self.policies),
+            "knobs": [list(k) for k in self.knobs],
+            "movable": self.movable,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class ActingView:
+    """What runs the twin now.
+
+    Attributes
+    ----------
+    policy : name of the acting policy, "" without radio.
+    speed : twin time over wall time that was asked for.
+    """
+
+    policy: str
+    speed: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import ssl
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import uvicorn
@@ -21,7 +22,10 @@ from bridges.page.app import make_app
 from bridges.page.audit import Audit
 from bridges.page.config import PageConfig
 from bridges.page.hub import Hub
-from bridges.page.scene import PeopleView, SceneView
+from bridges.page.replay import RecordedRun, add_replay
+from bridges.page.scene import ActingView, PeopleView, SceneView
+from bridges.page.solid import SolidView, add_solid
+from bridges.page.story import Stories, add_stories
 from bridges.page.users import PageUsers, Sessions, load_page_users
 from bridges.view import TwinView
 
@@ -34,6 +38,7 @@ _STOP_TIMEOUT_S = 10.0
 _LOOK_S = 0.02
 _MESSAGE_BYTES_MAX = 4096  # nothing is expected from a viewer's socket
 _PORT_KEY = "bridges.page.port"
+_Shown = tuple[TwinView, PeopleView | None, ActingView | None]
 
 
 class PageServer:
@@ -50,17 +55,22 @@ class PageServer:
     ----------
     url : what a browser on this machine opens.
     notices : what the person at the keyboard should be told after :meth:`start`.
+    runs : finished runs to show instead of a live twin; set before :meth:`start`, as the two below.
+    stories : who tells outages of a live twin. solid : what the 3D view draws beside the hall.
     """
 
     def __init__(self, config: PageConfig, state_dir: Path, inbox: Inbox | None, scene: SceneView) -> None:
         self._config, self._inbox, self._scene = config, inbox, scene
+        self.runs: Sequence[RecordedRun] = ()
+        self.stories: Stories | None = None
+        self.solid: SolidView | None = None
         self._folder = state_dir / "page"
         self.url = config.url
         self.notices: tuple[str, ...] = ()
         self._thread: threading.Thread | None = None
         self._ready = threading.Event()
         self._failure: BaseException | None = None
-        self._latest: tuple[TwinView, PeopleView | None] | None = None  # written by the tick's thread alone
+        self._latest: _Shown | None = None  # written by the tick's thread alone
         self._stopping = False
         self._hub: Hub | None = None
 
@@ -99,7 +109,7 @@ class PageServer:
             notices.append(f"page: passwords for {self.url} cross the network unencrypted (bridges.page.insecure: true)")
         self.notices = tuple(notices)
         if first is not None:
-            self._latest = (first, None)
+            self._latest = (first, None, None)
         self._thread = threading.Thread(target=self._run, args=(users,), name="page-server", daemon=True)
         self._thread.start()
         if not self._ready.wait(_START_TIMEOUT_S):
@@ -110,15 +120,16 @@ class PageServer:
                 raise PortInUseError("page", config.host, config.port, _PORT_KEY) from self._failure
             raise BridgeError(f"the page cannot be served: {self._failure}") from self._failure
 
-    def publish(self, view: TwinView, people: PeopleView | None = None) -> None:
+    def publish(self, view: TwinView, people: PeopleView | None = None, acting: ActingView | None = None) -> None:
         """Hand a view over and return at once. Called on the tick's thread.
 
         Parameters
         ----------
         view : what everyone may see.
         people : where people are, for the safety role alone.
+        acting : what runs the twin.
         """
-        self._latest = (view, people)
+        self._latest = (view, people, acting)
 
     def stop(self) -> None:
         """Close all sockets and free the port; harmless where nothing runs."""
@@ -143,14 +154,21 @@ class PageServer:
     async def _serve(self, users: PageUsers) -> None:
         config = self._config
         hub = self._hub = Hub(self._scene, config.history_minutes)
+        hub.runs = len(self.runs)
+        audit = Audit(self._folder / "audit.jsonl")
         app = make_app(
             hub,
             users,
             Sessions(config.session_minutes),
             self._inbox,
-            Audit(self._folder / "audit.jsonl"),
+            audit,
             loopback=is_loopback(config.host),
             tls=config.tls,
+            extras=(
+                lambda app: add_replay(app, self.runs, audit),
+                lambda app: add_stories(app, hub, self.stories),
+                lambda app: add_solid(app, self.solid),
+            ),
         )
         server = _Server(
             uvicorn.Config(
@@ -171,7 +189,7 @@ class PageServer:
             )
         )
         serving = asyncio.create_task(server.serve())
-        shown: tuple[TwinView, PeopleView | None] | None = None
+        shown: _Shown | None = None
         try:
             while not self._stopping and not serving.done():
                 latest = self._latest

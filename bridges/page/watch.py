@@ -1,7 +1,8 @@
 """What a shift leader must know of the views that go by: outages, and alarms that neither repeat nor flood.
 
-A view does not say why a message was lost; that takes the recording (``factory-twin explain``). So an outage's entry tells what
-the view showed as it began: the links that fell short of their need, and what stood in their way.
+An outage's entry tells the cause of the message that decided it, where the view has it; else what the view showed as it began:
+the links that fell short of their need, and what stood in their way. The whole story takes the recording (``factory-twin
+explain``).
 """
 
 from __future__ import annotations
@@ -17,6 +18,10 @@ __all__ = ["Alarm", "Outage", "Watch"]
 
 RISK_HIGH = 0.5
 """Risk of a link above which an alarm is raised; assumed, no standard names one."""
+RISK_LONG_US = 500_000
+"""A risk that stands shorter is no alarm: nobody could act on it. Assumed."""
+RISK_CALM_US = 1_000_000
+"""A risk that comes back within this time was never gone. Assumed."""
 STOP_LONG_US = 5_000_000
 """An AGV that stands this long is worth a look; shorter stops are part of traffic. Assumed."""
 AGAIN_US = 30_000_000
@@ -24,6 +29,18 @@ AGAIN_US = 30_000_000
 STOPPED = frozenset({"communication", "person_near", "paused", "breakdown", "emergency_stop", "protective_stop"})
 _KEPT = 500
 _LINKS_NAMED = 3
+_CAUSES = {
+    "body": "a body in the path",
+    "interference": "interference from other cells",
+    "recovery": "beam recovery or handover under way",
+    "no_resources": "no beam time or resource blocks left",
+    "adaptation": "modulation chosen too high",
+    "static_shadow": "shadow of the hall itself",
+    "stale_beam": "beam lags behind the device",
+    "decoding": "decoding error at a sufficient signal",
+    "late": "arrived after its deadline",
+    "trp_down": "TRP out of service",
+}
 
 
 @dataclass(slots=True)
@@ -33,7 +50,7 @@ class Outage:
     Attributes
     ----------
     id : number since the start. service : its name. start_us, end_us : twin time [us], no end while it lasts.
-    seen : what the view showed as it began.
+    seen : why, in short: the cause where the view has it, else what it showed as the outage began.
     """
 
     id: int
@@ -91,6 +108,7 @@ class Watch:
     _down: dict[str, Outage] = field(default_factory=dict)
     _latest: dict[tuple[str, str], Alarm] = field(default_factory=dict)
     _stopped_us: dict[str, int] = field(default_factory=dict)
+    _risky_us: dict[str, tuple[int, int]] = field(default_factory=dict)  # first and latest time of a risk that stands
     _numbers: int = 0
 
     def add(self, view: TwinView) -> None:
@@ -107,13 +125,19 @@ class Watch:
                 continue
             if outage is None:
                 since = now if service.down_since_us is None else service.down_since_us
-                outage = Outage(self._number(), service.name, since, None, _seen(view))
+                outage = Outage(self._number(), service.name, since, None, _cause(view, service.name) or _seen(view))
                 self._down[service.name] = outage
                 self.outages.append(outage)
                 self.version += 1
             active["service_down", service.name] = f"{service.name} is down: {outage.seen}"
         for link in view.links:
+            first, latest = self._risky_us.get(link.device, (now, now))
             if link.risk > RISK_HIGH:
+                self._risky_us[link.device] = (first, now)
+            elif now - latest > RISK_CALM_US:
+                self._risky_us.pop(link.device, None)
+                continue
+            if latest - first >= RISK_LONG_US:
                 active["risk_high", link.device] = f"{link.device} is likely to lose its link{_way(link.blocked_by)}"
         for machine in view.machines:
             if machine.kind != "agv" or machine.mode not in STOPPED:
@@ -131,6 +155,14 @@ class Watch:
             alarm.acknowledged_by = user
             self.version += 1
         return True
+
+    def acknowledge_over(self, user: str) -> int:
+        """Note that a user has seen every alarm that is over; returns how many nobody had seen."""
+        unseen = [a for a in self.alarms if not a.active and not a.acknowledged_by]
+        for alarm in unseen:
+            alarm.acknowledged_by = user
+        self.version += bool(unseen)
+        return len(unseen)
 
     def to_json_dict(self) -> dict[str, Any]:
         """Return outages and alarms, newest first."""
@@ -154,6 +186,7 @@ class Watch:
                 continue
             if last is not None and now - last.last_us < AGAIN_US:
                 last.active, last.text, last.last_us = True, text, now
+                last.acknowledged_by = ""  # who has seen the last one has not seen this one
                 last.count += 1
             else:
                 alarm = Alarm(self._number(), key[0], key[1], now, now, text)
@@ -164,6 +197,16 @@ class Watch:
 
 def _way(blocked_by: str) -> str:
     return f"; {'a person' if blocked_by == 'person' else blocked_by} is in the way" if blocked_by else ""
+
+
+def _cause(view: TwinView, service: str) -> str:
+    """Words on the message that put a service down, "" where the view does not have it."""
+    for last in view.service_outages:
+        if last.service == service and last.since_us is not None and last.until_us is None:
+            over = f" over {last.trp}" if last.trp else ""
+            cause = _CAUSES.get(last.cause, last.cause.replace("_", " ") or "unknown cause")
+            return f"{last.device} lost messages{over}: {cause}{_way(last.blocked_by)}"
+    return ""
 
 
 def _seen(view: TwinView) -> str:

@@ -12,6 +12,15 @@ from bridges.vda5050.base import Version
 __all__ = ["RealAgvConfig", "Vda5050Config"]
 
 
+def _one_level(value: str) -> str:
+    """Refuse a name that would reach other topics than its own."""
+    from bridges.mqtt.topics import level  # its package reads the configuration
+
+    if level(value) != value or "$" in value:
+        raise ValueError(f"{value[:40]!r} must be one level of a topic: without / + # $ or control characters, 256 at most")
+    return value
+
+
 class RealAgvConfig(BaseModel):
     """A real AGV that drives its twin."""
 
@@ -21,6 +30,11 @@ class RealAgvConfig(BaseModel):
     serial_number: str = Field(min_length=1, description="Serial number as in its topics.")
     version: Version = Field("2.1.0", description="Version of the standard that it speaks.")
     twin: str = Field(min_length=1, description="The AGV in the hall that it drives (agv-01).")
+
+    @field_validator("manufacturer", "serial_number")
+    @classmethod
+    def _is_one_level(cls, value: str) -> str:
+        return _one_level(value)
 
 
 class Vda5050Config(BaseModel):
@@ -43,6 +57,11 @@ class Vda5050Config(BaseModel):
         50, ge=1, le=10_000, description="Messages to one AGV per second beyond which they are dropped unread."
     )
 
+    remember_orders: bool = Field(
+        True,
+        description="Keep the AGVs' orders and places in the state folder: a twin that comes back goes on with them.",
+    )
+
     real: tuple[RealAgvConfig, ...] = Field((), description="Real AGVs whose state drives their twins.")
     real_max_age_s: float = Field(
         2.0, gt=0, le=60, description="A message of a real AGV that is older than this when it comes is refused, in s."
@@ -62,6 +81,4 @@ class Vda5050Config(BaseModel):
     @field_validator("interface_name", "manufacturer")
     @classmethod
     def _is_one_level(cls, value: str) -> str:
-        if any(c in value for c in "/+#$\0"):
-            raise ValueError(f"{value!r} must be one level of a topic: without / + # $")
-        return value
+        return _one_level(value)

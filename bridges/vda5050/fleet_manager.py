@@ -24,6 +24,7 @@ __all__ = ["FleetManager"]
 
 _log = logging.getLogger(__name__)
 _LOG_EVERY_S = 5.0
+_FLOOD_PER_S = 200  # assumed: states and visualizations of one AGV beyond this are a flood, and are not read
 _LISTENED: tuple[Topic, ...] = ("state", "visualization", "connection")
 
 
@@ -80,8 +81,17 @@ class FleetManager:
 
     def _listener(self, agv: RealAgvConfig, topic: Topic) -> Any:
         shadow = self.agvs[agv.serial_number]
+        window_s, in_window = 0.0, 0
 
         def take(message: Message) -> None:
+            nonlocal window_s, in_window
+            now_s = time.monotonic()
+            if now_s - window_s >= 1.0:
+                window_s, in_window = now_s, 0
+            in_window += 1
+            if in_window > _FLOOD_PER_S:
+                self._refuse("flood", agv, topic, f"more than {_FLOOD_PER_S} messages in a second; the rest is not read")
+                return
             content = read(message.payload, topic, agv.version)
             if isinstance(content, Refusal):
                 self._refuse(content.kind, agv, topic, content.reason)

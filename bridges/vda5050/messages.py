@@ -14,11 +14,11 @@ from pydantic import BaseModel, ValidationError
 
 from bridges.vda5050 import factsheet_v2, factsheet_v3, v2, v3
 from bridges.vda5050.base import Part, Version
+from bridges.vda5050.limits import MAX_BYTES
 
 __all__ = ["MESSAGES", "Refusal", "Topic", "read", "write"]
 
 Topic: TypeAlias = Literal["order", "instantActions", "state", "visualization", "connection", "factsheet"]
-_MAX_BYTES = 1_000_000  # assumed: the standard names no limit; the factsheet says the same number
 _SHOWN = 3
 
 MESSAGES: Mapping[Version, Mapping[Topic, type[Part]]] = MappingProxyType({
@@ -61,8 +61,8 @@ def read(payload: bytes, topic: Topic, version: Version) -> Part | Refusal:
     -------
     The message, or why it is none.
     """
-    if len(payload) > _MAX_BYTES:
-        return Refusal("size", f"{len(payload)} bytes; at most {_MAX_BYTES} are read")
+    if len(payload) > MAX_BYTES:
+        return Refusal("size", f"{len(payload)} bytes; at most {MAX_BYTES} are read")
     model = MESSAGES[version][topic]
     try:
         message = model.model_validate_json(payload)

@@ -110,6 +110,12 @@ class RealAgv:
         least = min(self._delays)
         return least if abs(least) > CLOCK_S else 0.0
 
+    @property
+    def paused(self) -> bool:
+        """Whether its last state says that it is paused, by whomever."""
+        state = self._state
+        return state is not None and bool(state.paused)
+
     def take(self, topic: str, message: Part, arrived_s: float) -> str:
         """Take a state or visualization message.
 

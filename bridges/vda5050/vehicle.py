@@ -22,6 +22,7 @@ import logging
 import threading
 import time
 from collections import Counter, OrderedDict, deque
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -31,6 +32,7 @@ from bridges.mqtt.connection import Message, MqttConnection
 from bridges.mqtt.topics import level
 from bridges.vda5050.base import Part, Version, stamp, time_of
 from bridges.vda5050.config import Vda5050Config
+from bridges.vda5050.limits import excessive
 from bridges.vda5050.messages import Refusal, Topic, read, write
 from bridges.vda5050.view import ActionView, ErrorView, VehicleSheet, VehicleView
 from bridges.vda5050.writing import (
@@ -47,9 +49,14 @@ _log = logging.getLogger(__name__)
 
 ORDER_COMMAND, INSTANT_COMMAND = "vda5050_order", "vda5050_instant_actions"
 _KNOWN_ACTIONS = 1000
+_OWN_STAMPS = 20
 _KEPT_ERRORS, _KEPT_ACTIONS = 10, 20
 _SKEW_S = 60.0  # assumed: beyond it somebody's clock is wrong; told, not refused, for orders are judged by their ids
 _LOG_EVERY_S = 5.0
+_TWIN_S = 30.0
+_SHARED = ErrorView(
+    "validationError", "validationError", "WARNING", "somebody else is online under this serial number; give one another name"
+)
 
 
 class VirtualAgv:
@@ -62,10 +69,23 @@ class VirtualAgv:
     sheet : contents of the factsheet.
     inbox : where orders and instant actions go.
     password : of the broker's user, where it was read already.
+    known_actions : ids of instant actions that were carried out before this process began.
+
+    Attributes
+    ----------
+    counts : messages by topic, refused ones by reason, and what was noticed: ``flood``, ``clock_skew``, ``repeated_action``,
+        ``contradicted`` (somebody else said that this AGV is not there), ``twin`` (somebody else speaks as this AGV).
     """
 
     def __init__(
-        self, serial: str, mqtt: MqttConfig, config: Vda5050Config, sheet: VehicleSheet, inbox: Inbox, password: str | None = None
+        self,
+        serial: str,
+        mqtt: MqttConfig,
+        config: Vda5050Config,
+        sheet: VehicleSheet,
+        inbox: Inbox,
+        password: str | None = None,
+        known_actions: Iterable[str] = (),
     ) -> None:
         self.serial = serial
         self.version: Version = config.versions.get(serial, config.version)
@@ -77,9 +97,12 @@ class VirtualAgv:
         self._lock, self._header_lock = threading.Lock(), threading.Lock()
         self._errors: deque[ErrorView] = deque(maxlen=_KEPT_ERRORS)
         self._done: deque[ActionView] = deque(maxlen=_KEPT_ACTIONS)
-        self._known_actions: OrderedDict[str, None] = OrderedDict()
+        self._known_actions: OrderedDict[str, None] = OrderedDict((action_id, None) for action_id in known_actions)
         self._window_s, self._in_window = 0.0, 0
-        self._logged_s = -_LOG_EVERY_S
+        self._logged_s: dict[str, float] = {}
+        self._stamps: deque[tuple[int, str]] = deque(maxlen=_OWN_STAMPS)
+        self._first_connection = True
+        self._other_s = -1e9
         self._due = True  # a state is due whatever the AGV does
         self._wants_factsheet = False
         self._told: tuple[Any, ...] = ()
@@ -128,7 +151,9 @@ class VirtualAgv:
         return Message(f"{self._base}/{topic}", write(content), qos, retain)
 
     def _connection_message(self, state: str) -> Message:
-        return self._message("connection", connection_message(self._header("connection"), state, self.version), 1, True)
+        header = self._header("connection")
+        self._stamps.append((header["header_id"], header["timestamp"]))
+        return self._message("connection", connection_message(header, state, self.version), 1, True)
 
     def _factsheet(self) -> Message:
         c = self._config
@@ -155,10 +180,11 @@ class VirtualAgv:
         if self._wants_factsheet:
             self._wants_factsheet = False
             self._connection.publish(self._factsheet())
+        shared = (_SHARED,) if now_s - self._other_s < _TWIN_S else ()
         with self._lock:
             vehicle = replace(
                 vehicle,
-                errors=(*vehicle.errors, *self._errors),
+                errors=(*vehicle.errors, *self._errors, *shared),
                 instant_actions=(*vehicle.instant_actions, *self._done),
             )
         events = _events(vehicle)
@@ -189,6 +215,7 @@ class VirtualAgv:
         self._in_window += 1
         if self._in_window > self._config.max_messages_per_s:
             self.counts["flood"] += 1
+            self._log("flood", f"more than {self._config.max_messages_per_s} messages in a second; the rest is not read", topic)
             return None
         if message.retain:
             self._refuse("retained", topic, "a retained message may be old; publish without the retain flag")
@@ -201,22 +228,34 @@ class VirtualAgv:
         if named != (self._config.manufacturer, self.serial):
             self._refuse("addressee", topic, f"addressed to {named[0]!r} {named[1]!r}; this is {self.serial!r}")
             return None
-        if abs(time_of(getattr(content, "timestamp", "")) - time.time()) > _SKEW_S:
+        excess = excessive(content)
+        if excess:
+            self._refuse("limit", topic, excess)
+            return None
+        ahead_s = time_of(getattr(content, "timestamp", "")) - time.time()
+        if abs(ahead_s) > _SKEW_S:
             self.counts["clock_skew"] += 1
+            self._log("clock_skew", f"its timestamp is {ahead_s:+.0f} s from our clock; it is read, but set that clock", topic)
         self.counts[topic] += 1
         return content
 
     def _refuse(self, kind: str, topic: Topic, reason: str) -> None:
         self.counts[kind] += 1
-        now_s = time.monotonic()
-        if now_s - self._logged_s >= _LOG_EVERY_S:
-            self._logged_s = now_s
-            _log.warning("VDA 5050: %s refused a message on %s: %s", self.serial, topic, reason)
+        self._log(kind, reason, topic)
         error = ErrorView("VALIDATION_FAILURE", "validationError", "WARNING", f"{topic}: {reason}", (("topic", topic),))
         with self._lock:
             if error not in self._errors:
                 self._errors.append(error)
         self._due = True
+
+    def _log(self, kind: str, reason: str, topic: Topic) -> None:
+        """Say in the log what is wrong, once in a while for each kind; who floods does not fill a disk."""
+        now_s = time.monotonic()
+        if now_s - self._logged_s.get(kind, -_LOG_EVERY_S) >= _LOG_EVERY_S:
+            self._logged_s[kind] = now_s
+            _log.warning(
+                "VDA 5050: %s, %s on %s (%d so far): %s", self.serial, kind, topic, self.counts[kind], reason
+            )  # fmt: skip
 
     def _on_order(self, message: Message) -> None:
         order = self._admitted(message, "order")
@@ -257,11 +296,32 @@ class VirtualAgv:
             self._refuse("inbox_full", "instantActions", "the twin has more commands than it can take; send them again")
 
     def _on_own_connection(self, message: Message) -> None:
-        """Say ONLINE again where somebody else (an old last will, a second twin) said that this AGV is not."""
+        """Notice who else speaks as this AGV, and say ONLINE again where they said that it is not.
+
+        What the broker kept from before the first connection is an earlier life of this AGV; a last will is its own too.
+        """
         state = read(message.payload, "connection", self.version)
-        if message.retain or isinstance(state, Refusal) or getattr(state, "connection_state", "") == "ONLINE":
+        first, self._first_connection = self._first_connection, False
+        if isinstance(state, Refusal):
+            if message.payload and not (message.retain and first):
+                self.counts["connection_garbage"] += 1
+                self._log("connection_garbage", state.reason, "connection")
+            return
+        said = getattr(state, "connection_state", "")
+        if (getattr(state, "header_id", -1), getattr(state, "timestamp", "")) in self._stamps or (message.retain and first):
+            return
+        if said == "ONLINE":
+            self.counts["twin"] += 1
+            self._other_s = time.monotonic()
+            self._log(
+                "twin", f"somebody else is online as {self.serial}; give one of the two another name or broker", "connection"
+            )
+            self._due = True
+            return
+        if message.retain:
             return
         self.counts["contradicted"] += 1
+        self._log("contradicted", f"somebody else said {said} for it; it is ONLINE", "connection")
         self._connection.publish(self._connection_message("ONLINE"))
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 __all__ = ["ActionView", "EdgeView", "ErrorView", "FleetView", "NodeView", "VehicleSheet", "VehicleView"]
 
@@ -98,10 +99,14 @@ class VehicleView:
 
 @dataclass(frozen=True, slots=True)
 class FleetView:
-    """All AGVs at one instant of twin time [us]."""
+    """All AGVs at one instant of twin time [us].
+
+    ``memory`` is what must be kept before this is told: JSON, the same object as long as nothing changed; None where nothing is.
+    """
 
     time_us: int
     vehicles: tuple[VehicleView, ...]
+    memory: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,17 @@ from typing import Any
 
 from bridges.vda5050 import factsheet_v2, factsheet_v3, v2, v3
 from bridges.vda5050.base import Part, Reference, Velocity, Version
+from bridges.vda5050.limits import MAX_ACTIONS, MAX_BYTES, MAX_ID, MAX_NODES, MAX_PARAMETERS
 from bridges.vda5050.view import ActionView, ErrorView, NodeView, VehicleSheet, VehicleView
 
 __all__ = ["BRIDGE_ACTIONS", "connection_message", "factsheet_message", "state_message", "visualization_message"]
 
 BRIDGE_ACTIONS = ("stateRequest", "factsheetRequest")
 """Instant actions that need no vehicle to be carried out."""
+_LONGEST_LISTS = {
+    "order_nodes": MAX_NODES, "order_edges": MAX_NODES, "node_actions": MAX_ACTIONS, "edge_actions": MAX_ACTIONS,
+    "actions_actions_parameters": MAX_PARAMETERS, "instant_actions": MAX_ACTIONS,
+}  # fmt: skip
 _BLOCKING_V3 = ("NONE", "SOFT", "SINGLE", "HARD")
 
 
@@ -161,6 +166,13 @@ _ACTIONS: tuple[tuple[str, tuple[str, ...], tuple[tuple[str, str], ...], bool, b
     ("startPause", ("INSTANT",), (), False, False),
     ("stopPause", ("INSTANT",), (), False, False),
     ("cancelOrder", ("INSTANT",), (("orderId", "STRING"),), False, False),
+    (
+        "initPosition",
+        ("INSTANT",),
+        (("x", "NUMBER"), ("y", "NUMBER"), ("theta", "NUMBER"), ("mapId", "STRING"), ("lastNodeId", "STRING")),
+        False,
+        False,
+    ),
     ("stateRequest", ("INSTANT",), (), False, False),
     ("factsheetRequest", ("INSTANT",), (), False, False),
 )
@@ -202,8 +214,8 @@ def _factsheet_v2(
             width=sheet.width_m, length=sheet.length_m,
         ),
         protocol_limits=f.ProtocolLimits(
-            max_string_lens=f.StringLengths(msg_len=1_000_000),
-            max_array_lens=f.ArrayLengths(),
+            max_string_lens=f.StringLengths(msg_len=MAX_BYTES, id_len=MAX_ID),
+            max_array_lens=f.ArrayLengths(**_LONGEST_LISTS),
             timing=f.Timing(
                 min_order_interval=0.0, min_state_interval=min_state_s, default_state_interval=state_s,
                 visualization_interval=visualization_s,
@@ -250,8 +262,8 @@ def _factsheet_v3(
             minimum_height=sheet.height_m, maximum_height=sheet.height_max_m, width=sheet.width_m, length=sheet.length_m,
         ),
         protocol_limits=f.ProtocolLimits(
-            maximum_string_lengths=f.StringLengths(maximum_message_length=1_000_000),
-            maximum_array_lengths=f.ArrayLengths(),
+            maximum_string_lengths=f.StringLengths(maximum_message_length=MAX_BYTES, maximum_id_length=MAX_ID),
+            maximum_array_lengths=f.ArrayLengths(**_LONGEST_LISTS),
             timing=f.Timing(
                 minimum_order_interval=0.0, minimum_state_interval=min_state_s, default_state_interval=state_s,
                 visualization_interval=visualization_s,

@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import math
 
-from bridges.view import LinkView, MachineView, ServiceView, TwinView, ZoneView
+from bridges.view import (
+    AdviceView,
+    AssetView,
+    CalibrationView,
+    ForecastView,
+    LinkView,
+    MachineView,
+    OutageView,
+    QosView,
+    RadioAlarmView,
+    ServiceView,
+    TrpView,
+    TwinView,
+    ZoneView,
+)
 
 
 def demo_view(time_us: int, agvs: int = 12, cobots: int = 4, panels: int = 3, sinr_db: float | None = None) -> TwinView:
@@ -44,4 +58,28 @@ def demo_view(time_us: int, agvs: int = 12, cobots: int = 4, panels: int = 3, si
         ServiceView("panel-estop", "mobile-panel-estop", 0.999_5, None, 0.01, False, 1_500_000),
     )
     zones = (ZoneView("assembly", 5), ZoneView("aisle-a", 0))
-    return TwinView(time_us, "assembly-hall", True, 1.0, tuple(machines), tuple(links), services, zones)
+    assets = (
+        AssetView("agv-01", "agv", 1, True, 0.2, 0.2, 0.03, 0.03, 0.04, 0.95, 1.1),
+        AssetView("people", "people", 0, False, *[math.nan] * 7),
+    )
+    advice = (AdviceView("agv_slow", "agv-01", "0.60 m/s", "-3.0 dB of margin expected in 0.4 s", 0.8, 900_000, ""),)
+    alarm = RadioAlarmView("trp", "aisle-west", 1.0, 15.0, -6.1, 5, 100_000, 900_000, "aisle-west is 6.1 dB weaker")
+    trps = (TrpView("aisle-west", 1.0, 15.0, 6.0, 0.0, 0.3, 28e9, 64, True, 0.2, 0.1, 0.5, tuple(devices[:-1])),)
+    return TwinView(
+        time_us,
+        "assembly-hall",
+        True,
+        1.0,
+        tuple(machines),
+        tuple(links),
+        services,
+        zones,
+        trps,
+        tuple(ForecastView(device, (0.5, 1.0, 2.0), (0.1, 0.2, None)) for device in devices),
+        tuple(OutageView(device) for device in devices),
+        tuple(OutageView("", service.name) for service in services),
+        assets=assets,
+        advice=advice,
+        calibration=CalibrationView(False, True, 900, 3, 1, (("aisle-west", -0.4),), (alarm,)),
+        qos=QosView(("agv-01",), 2, 1, 0, 0, 0, ""),
+    )

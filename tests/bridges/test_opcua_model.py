@@ -195,7 +195,7 @@ def test_every_number_has_its_unit_and_range(server, client_folder):
 
 @pytest.mark.parametrize("user", sorted(PASSWORDS))
 def test_no_role_finds_a_person_anywhere(server, client_folder, user):
-    """People appear as counts of zones, as the word in BlockedBy, and as the settings that concern them."""
+    """People appear as counts of zones, as the word in BlockedBy, as settings, and as how well all of them together are known."""
 
     async def look(client):
         found = []
@@ -210,7 +210,7 @@ def test_no_role_finds_a_person_anywhere(server, client_folder, user):
     found = use(server, client_folder, look, user)
     values = {path: value for path, value in found if path.endswith("/People")}
     assert values == {"/FactoryTwin/Zones/assembly/People": 5, "/FactoryTwin/Zones/aisle-a/People": 0}
-    allowed = ("/FactoryTwin/Zones/", "/FactoryTwin/Alarms/", "/FactoryTwin/Settings/")
+    allowed = ("/FactoryTwin/Zones/", "/FactoryTwin/Alarms/", "/FactoryTwin/Settings/", "/FactoryTwin/Assets/people")
     assert all(path.startswith(allowed) for path, _ in found)
 
 

@@ -149,7 +149,7 @@ def test_a_browser_finds_everything_below_objects(server, client_folder):
             return names, unit, top
 
     names, unit, top = asyncio.run(look())
-    assert sorted(names) == ["Alarms", "Links", "Machines", "Services", "Settings", "Twin", "Zones"]
+    assert sorted(names) == ["Alarms", "Assets", "Links", "Machines", "Services", "Settings", "Trps", "Twin", "Zones"]
     assert unit.endswith("[m]")
     assert "FactoryTwin" in top
 

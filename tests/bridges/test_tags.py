@@ -106,7 +106,7 @@ def test_garbage_is_survived(payload, reason):
 
 
 def test_places_that_come_twice_or_out_of_order_are_refused():
-    reader = TagReader(TagsConfig())
+    reader = TagReader(TagsConfig(reorder_s=0.0))
     for at_s, taken in ((0.0, 1), (0.4, 1), (0.2, 0), (0.4, 0), (0.6, 1)):
         assert give(reader, location(at_s=at_s)) == taken
     assert (reader.counts["out_of_order"], reader.counts["duplicate"]) == (1, 1)

@@ -12,12 +12,16 @@ export const MARGINS = [
 export const LAYERS = [
   ["zones", "Zones and people counts"],
   ["links", "Links"],
-  ["blocked", "Blocked by"],
+  ["blocked", "Who is in the way"],
+  ["risk", "Risk of 10 % and more"],
   ["names", "Names"],
   ["people", "People"],
 ];
 const MARGIN_PX = 24;
+const BAR_PX = 46; // above and below the hall: room for the buttons and for the scale
+const TEXT_PX = 6.7; // of a letter, about: what a label needs is guessed, not measured, for measuring costs more
 const PICK_PX = 14;
+const RISK_SHOWN = 0.1;
 
 export function marginColour(margin) {
   if (margin === null) return "#7a0177";
@@ -81,7 +85,7 @@ export class Floor {
 
   get scale() {
     const { length, width } = this.hall.size;
-    const fit = Math.min((this.width - 2 * MARGIN_PX) / length, (this.height - 2 * MARGIN_PX) / width);
+    const fit = Math.min((this.width - 2 * MARGIN_PX) / length, (this.height - 2 * BAR_PX) / width);
     return Math.max(fit, 0.1) * this.zoom;
   }
 
@@ -103,13 +107,21 @@ export class Floor {
     c.clearRect(0, 0, this.width, this.height);
     if (!this.hall || !this.tick) return;
     this.byId = new Map(this.tick.machines.map((m) => [m.id, m]));
+    this.taken = []; // boxes of labels: who comes first has the place
+    for (const trp of this.hall.trps) {
+      const [x, y] = this.at(trp.x, trp.y);
+      this.free(x, y - 17, trp.name, "center");
+    }
+    if (this.layers.names) this.claimMachines();
     this.drawHall(c);
+    this.under?.(c); // a map of the floor, where there is one
     if (this.layers.zones) this.drawZones(c);
     if (this.layers.links) this.drawLinks(c);
     if (this.layers.people && this.poses) this.drawPeople(c);
     this.drawTrps(c);
     for (const machine of this.tick.machines) this.drawMachine(c, machine);
     if (this.layers.blocked) this.drawBlocked(c);
+    if (this.layers.risk) this.drawRisk(c);
     this.drawScale(c);
     this.drawn += 1;
   }
@@ -133,7 +145,7 @@ export class Floor {
       });
       if (this.layers.names) {
         const [x, y] = this.at(box.x, box.y);
-        this.text(c, box.name, x, y, "#4b555d", "center");
+        if (this.free(x, y, box.name, "center")) this.text(c, box.name, x, y, "#4b555d", "center");
       }
     }
   }
@@ -159,6 +171,35 @@ export class Floor {
     c.fillText(words, x, y);
   }
 
+  // Whether a label has its place to itself; from then on the place is taken.
+  free(x, y, words, align, claim = true) {
+    const wide = words.length * TEXT_PX;
+    const x0 = align === "left" ? x : align === "right" ? x - wide : x - wide / 2;
+    const box = [x0, y - 7, x0 + wide, y + 7];
+    if (this.taken.some((t) => t[0] < box[2] && box[0] < t[2] && t[1] < box[3] && box[1] < t[3])) return false;
+    if (claim) this.taken.push(box);
+    return true;
+  }
+
+  // The places beside machines belong to their names before those of zones and boxes.
+  claimMachines() {
+    this.named = new Map();
+    const first = (m) => (m.id === this.picked ? 0 : m.stopped ? 1 : 2);
+    for (const m of [...this.tick.machines].sort((a, b) => first(a) - first(b))) {
+      const [x, y] = this.at(m.x, m.y);
+      if (x < 0 || y < 0 || x > this.width || y > this.height) continue;
+      const words = this.nameOf(m);
+      const places = [[x + 14, y - 12, "left"], [x + 14, y + 13, "left"], [x - 14, y - 12, "right"], [x - 14, y + 13, "right"]];
+      const fits = ([px, py, align]) => (align === "left" ? px + words.length * TEXT_PX < this.width : px - words.length * TEXT_PX > 0) && this.free(px, py, words, align);
+      const place = places.find(fits);
+      if (place) this.named.set(m.id, place);
+    }
+  }
+
+  nameOf(machine) {
+    return machine.stopped ? `${machine.id}: ${words(machine.mode)}` : machine.id;
+  }
+
   drawZones(c) {
     this.hall.zones.forEach((zone, i) => {
       const [x0, y1] = this.at(zone.x0, zone.y0);
@@ -167,9 +208,14 @@ export class Floor {
       c.lineWidth = 1;
       c.setLineDash([2, 4]);
       c.strokeRect(x0, y0, x1 - x0, y1 - y0);
-      const count = this.tick.people[i] ?? 0;
-      const label = x1 - x0 > 90 ? `${zone.name}: ${count}` : `${count}`;
-      this.text(c, label, x0 + 5, y0 + 9, count > 0 ? "#1c2a35" : "#5d6871", "left");
+      const count = this.tick.people[i] ?? null; // a recorded run may not have counted
+      const label = count === null ? zone.name : `${zone.name}: ${count}`;
+      // a zone that is too narrow for its words has them below one another; between racks they stand amid the aisle
+      const most = Math.floor((x1 - x0 - 8) / TEXT_PX);
+      const lines = label.split(" ").reduce((done, word) => (done.length && done.at(-1).length + word.length < most ? [...done.slice(0, -1), `${done.at(-1)} ${word}`] : [...done, word]), []);
+      const top = y1 - y0 < 90 ? (y0 + y1) / 2 - 7 * (lines.length - 1) : y0 + 11;
+      if (Math.max(...lines.map((l) => l.length)) * TEXT_PX > x1 - x0 + 24 || !lines.every((l, k) => this.free(x0 + 5, top + 14 * k, l, "left", false))) return;
+      lines.forEach((l, k) => this.free(x0 + 5, top + 14 * k, l, "left") && this.text(c, l, x0 + 5, top + 14 * k, count > 0 ? "#1c2a35" : "#5d6871", "left"));
     });
     c.setLineDash([]);
   }
@@ -239,9 +285,10 @@ export class Floor {
       c.arc(x, y, Math.max(14, this.scale), 0, 2 * Math.PI);
       c.stroke();
     }
-    if (this.layers.names || machine.id === this.picked || machine.id === this.hover) {
-      this.text(c, machine.stopped ? `${machine.id}: ${words(machine.mode)}` : machine.id, x + 16, y - 10, "#14304a", "left");
-    }
+    const chosen = machine.id === this.picked || machine.id === this.hover;
+    const wide = this.nameOf(machine).length * TEXT_PX;
+    const place = (this.layers.names && this.named.get(machine.id)) || (chosen && (x + 16 + wide < this.width ? [x + 16, y - 12, "left"] : [x - 16, y - 12, "right"]));
+    if (place) this.text(c, this.nameOf(machine), place[0], place[1], "#14304a", place[2]);
   }
 
   drawTrps(c) {
@@ -254,8 +301,8 @@ export class Floor {
       c.lineTo(x - 7, y + 5);
       c.closePath();
       c.fill();
-      const left = x > this.width - 120;
-      this.text(c, trp.name, left ? x - 11 : x + 11, y, "#111111", left ? "right" : "left");
+      const half = (trp.name.length * TEXT_PX) / 2; // above the sign: links run to its sides
+      this.text(c, trp.name, Math.min(Math.max(x, half + 4), this.width - half - 4), y - 17, "#111111", "center");
     }
   }
 
@@ -280,6 +327,24 @@ export class Floor {
       c.textAlign = "center";
       c.textBaseline = "middle";
       c.fillText(link.blockedBy === "person" ? "P" : "M", x, y + 0.5);
+    }
+  }
+
+  // Around a device whose link is likely to fall short: a dotted ring that grows with the risk, and its number.
+  drawRisk(c) {
+    for (const link of this.tick.links) {
+      const machine = this.byId.get(link.device);
+      if (!machine || link.risk === null || link.risk < RISK_SHOWN) continue;
+      const [x, y] = this.at(machine.x, machine.y);
+      const radius = 12 + 12 * link.risk;
+      c.strokeStyle = "#7f3b08";
+      c.lineWidth = 2;
+      c.setLineDash([2, 4]);
+      c.beginPath();
+      c.arc(x, y, radius, 0, 2 * Math.PI);
+      c.stroke();
+      c.setLineDash([]);
+      this.text(c, `${Math.round(100 * link.risk)} %`, x, y + radius + 9, "#7f3b08", "center");
     }
   }
 

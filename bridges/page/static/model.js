@@ -11,12 +11,15 @@ export function readHello(message) {
     name: message.name,
     user: message.user,
     role: message.role,
+    runs: message.runs ?? 0,
     size: { length, width, height },
     boxes: message.scene.boxes.map(([name, kind, x, y, l, w, h, yaw]) => ({ name, kind, x, y, l, w, h, yaw })),
     zones: message.scene.zones.map(([name, x0, x1, y0, y1]) => ({ name, x0, x1, y0, y1 })),
     trps: message.scene.trps.map(([name, x, y, z, azimuth]) => ({ name, x, y, z, azimuth })),
     agv: { length: message.scene.agv_size_m[0], width: message.scene.agv_size_m[1] },
     policies: message.scene.policies,
+    knobs: message.scene.knobs.map(([key, words, value, least, most, step]) => ({ key, words, value, least, most, step })),
+    movable: message.scene.movable,
     machines: message.machines.map(([id, kind]) => ({ id, kind })),
     devices: message.links,
     services: message.services.map(([name, profile]) => ({ name, profile })),
@@ -60,7 +63,7 @@ export function readTick(message, hall) {
     up: up === 1,
     downSince,
   }));
-  return { time: message.t, running: message.run, factor: message.f, machines, links, services, people: message.z };
+  return { time: message.t, running: message.run, factor: message.f, machines, links, services, people: message.z, joints: message.j ?? [], policy: message.p ?? null, speed: message.v ?? null };
 }
 
 export function duration(seconds) {
@@ -82,6 +85,14 @@ export function nines(availability) {
   if (availability === null) return "not known yet";
   if (availability >= 1) return "no failure yet";
   return (-Math.log10(1 - availability)).toFixed(2);
+}
+
+// A share of lost messages as people read it.
+export function share(value) {
+  if (value === null) return "not known yet";
+  if (value === 0) return "none";
+  if (value >= 1e-4) return `${(100 * value).toPrecision(2)} %`;
+  return `${(1e6 * value).toPrecision(2)} in a million`;
 }
 
 export const decibel = (value) => (value === null ? "none" : `${value.toFixed(1)} dB`);

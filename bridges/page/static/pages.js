@@ -1,6 +1,9 @@
 // What each page shows. A page is made once and then told of every change by show(state).
 import { Floor, LAYERS, MARGINS } from "./floor.js";
-import { clock, decibel, duration, nines, words } from "./model.js";
+import { addHeat } from "./floor_layers.js";
+import { clock, decibel, duration, nines, share, words } from "./model.js";
+import { storyPanel } from "./story.js";
+import { solidView } from "./view3d.js";
 
 // An element with attributes and children; text is always text, never HTML.
 export function make(tag, attributes = {}, ...children) {
@@ -15,7 +18,7 @@ export function make(tag, attributes = {}, ...children) {
 }
 
 // A table whose cells are changed in place, so that focus and selection stay while figures run.
-class Table {
+export class Table {
   constructor(caption, heads, empty) {
     this.body = make("tbody");
     this.heads = heads;
@@ -56,9 +59,47 @@ class Table {
 
 const number = (text) => ({ text, class: "number" });
 
+// Buttons that come nearer to a floor and go back to all of it.
+export function zoomButtons(floor) {
+  return make("div", { class: "zoom" },
+    make("button", { type: "button", "aria-label": "Zoom in", onclick: () => floor.zoomBy(1.4) }, "+"),
+    make("button", { type: "button", "aria-label": "Zoom out", onclick: () => floor.zoomBy(1 / 1.4) }, "\u2212"),
+    make("button", { type: "button", onclick: () => floor.reset() }, "All"),
+  );
+}
+
+// What the signs on the floor mean: shapes as the floor draws them, and words.
+function signs() {
+  const picture = (...shapes) => {
+    const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+    for (const [name, value] of [["width", "34"], ["height", "20"], ["viewBox", "0 0 34 20"], ["aria-hidden", "true"]]) svg.setAttribute(name, value);
+    for (const [tag, attributes, text] of shapes) {
+      const shape = document.createElementNS("http://www.w3.org/2000/svg", tag);
+      for (const [name, value] of Object.entries(attributes)) shape.setAttribute(name, value);
+      if (text) shape.textContent = text;
+      svg.append(shape);
+    }
+    return svg;
+  };
+  const agv = (fill, stroke, width) => ["path", { d: "M8 4H20L26 10L20 16H8Z", fill, stroke, "stroke-width": width }];
+  const letter = (text) => ["text", { x: "17", y: "14", "text-anchor": "middle", "font-size": "11", "font-weight": "bold", fill: "#7f3b08" }, text];
+  const ring = (more) => ["circle", { cx: "17", cy: "10", r: "8", fill: "#ffffff", stroke: "#b35806", "stroke-width": "2", ...more }];
+  const rows = [
+    [picture(agv("#14304a", "#0b1a28", "1")), "AGV, its tip ahead"],
+    [picture(agv("#14304a", "#0b1a28", "1"), ["rect", { x: "9", y: "6.5", width: "9", height: "7", fill: "#f2a35e" }]), "AGV with a load"],
+    [picture(agv("#ffffff", "#b35806", "2.5")), "stands where it should move"],
+    [picture(["circle", { cx: "17", cy: "10", r: "6", fill: "#3f6e58", stroke: "#0b1a28" }]), "cobot"],
+    [picture(["path", { d: "M17 3L24 16H10Z", fill: "#111111" }]), "TRP (antenna)"],
+    [picture(ring({}), letter("P")), "a person is in the link's way"],
+    [picture(ring({}), letter("M")), "a machine is in the link's way"],
+    [picture(ring({ "stroke-dasharray": "2 3", fill: "none" })), "likely to fall short soon, in %"],
+  ];
+  return make("ul", { class: "legend" }, ...rows.map(([svg, text]) => make("li", {}, svg, text)));
+}
+
 let picked = null; // outlives the page, so that one comes back to the device one was looking at
 
-export function floorPage(main, act) {
+export function floorPage(main, act, goTo, tellStory, closeStory) {
   const canvas = make("canvas", { tabindex: "0", role: "img", "aria-label": "Floor from above. Arrow keys move, plus and minus zoom, 0 shows all. The machines page lists the same." });
   const details = make("div", { id: "details" });
   const layers = make("fieldset", { class: "layers" }, make("legend", {}, "Layers"));
@@ -79,24 +120,22 @@ export function floorPage(main, act) {
   const texts = ["below 0 dB: too little", "0 to 3 dB", "3 to 10 dB", "10 to 20 dB", "20 dB and more"];
   MARGINS.forEach(([, colour], i) => legend.append(make("li", {}, svg(colour, i === 0), texts[i])));
   const frame = make("div", { class: "canvas" }, canvas);
-  const side = make("aside", { "aria-label": "Details" }, details, make("div", {}, layers, make("h3", {}, "Margin of links"), legend));
+  const story = storyPanel(tellStory, closeStory);
+  const side = make("aside", { "aria-label": "Details" }, story.element, details, make("div", {}, layers, make("h3", {}, "Margin of links"), legend, make("h3", {}, "Signs"), signs()));
   main.className = "floor";
   main.replaceChildren(frame, side);
   let state = null;
   let said = "";
+  let storyShown = null;
   const floor = new Floor(canvas, (device) => {
     picked = device;
     show(state);
   });
   floor.picked = picked;
   window.factoryTwinFloor = floor; // for tests and for the curious
-  frame.append(
-    make("div", { class: "zoom" },
-      make("button", { type: "button", "aria-label": "Zoom in", onclick: () => floor.zoomBy(1.4) }, "+"),
-      make("button", { type: "button", "aria-label": "Zoom out", onclick: () => floor.zoomBy(1 / 1.4) }, "\u2212"),
-      make("button", { type: "button", onclick: () => floor.reset() }, "All"),
-    ),
-  );
+  frame.append(zoomButtons(floor));
+  const solid = solidView(frame, floor);
+  let second = null;
   for (const [name, text] of LAYERS) {
     const box = make("input", { type: "checkbox", id: `layer-${name}`, checked: floor.layers[name] });
     box.addEventListener("change", () => {
@@ -106,21 +145,32 @@ export function floorPage(main, act) {
     layers.append(make("label", { id: `label-${name}` }, box, text));
   }
 
+  const endHeat = addHeat(floor, layers);
+
   function show(now) {
     state = now;
     if (!now?.tick) return;
     document.getElementById("label-people").hidden = now.hall.role !== "safety";
-    floor.show(now.hall, now.tick, now.live ? now.poses : null);
+    floor.show(now.hall, now.tick, now.live || now.runs ? now.poses : null);
+    second ??= now.other ? besideFloor(frame, floor, now) : null;
+    second?.show(now.other.hall, now.other.tick, null);
+    if (now.story !== storyShown) {
+      storyShown = now.story;
+      if (now.story) floor.pick(now.story.device || null);
+    }
+    story.show(now);
+    solid.show(now);
     const device = floor.picked;
-    const rows = device ? deviceRows(now.tick, device) : hallRows(now.tick);
+    const rowsOf = (tick) => (device ? deviceRows(tick, device, now.runs) : hallRows(tick));
+    const rows = second ? beside(rowsOf(now.tick), rowsOf(now.other.tick)) : rowsOf(now.tick);
     const machine = now.tick.machines.find((m) => m.id === device);
     const steer = now.live && now.hall.role !== "viewer" && machine?.kind === "agv";
-    const key = JSON.stringify([device, steer, rows.map(([name]) => name)]);
+    const key = JSON.stringify([device, steer && machine.mode === "paused", steer, rows.map(([name]) => name)]);
     if (key !== said) {
       said = key;
       const list = make("dl", {}, ...rows.flatMap(([name]) => [make("dt", {}, name), make("dd")]));
-      const parts = [make("h2", {}, device ?? "The hall now")];
-      if (device && steer) parts.push(agvButtons(act, device)); // above the figures: never scrolled out of sight
+      const parts = [make("h2", {}, device ?? (now.live ? "The hall now" : "The hall then"))];
+      if (device && steer) parts.push(agvButtons(act, device, machine.mode === "paused" ? "release" : "stop")); // above the figures: never scrolled out of sight
       parts.push(list);
       if (!device) parts.push(make("p", { class: "note" }, "Click a machine or a link for its details."));
       details.replaceChildren(...parts);
@@ -129,7 +179,37 @@ export function floorPage(main, act) {
       if (cell.textContent !== rows[i][1]) cell.textContent = rows[i][1];
     });
   }
-  return { show, close: () => floor.close() };
+  const close = () => {
+    endHeat();
+    floor.close();
+    second?.close();
+    solid.close();
+  };
+  return { show, close };
+}
+
+// The floor of a second run beside the first: it follows its pan and zoom, and a click on it picks the same device.
+function besideFloor(frame, floor, { runs, other }) {
+  const canvas = make("canvas", { tabindex: "0", role: "img", "aria-label": `Floor of ${other.card.title} from above` });
+  const half = make("div", { class: "canvas" }, canvas, make("p", { class: "run-name" }, other.card.title));
+  const row = make("div", { class: "halves" });
+  frame.replaceWith(row);
+  row.append(frame, half);
+  frame.append(make("p", { class: "run-name" }, runs[0].card.title));
+  const second = new Floor(canvas, (device) => floor.pick(device));
+  const ask = floor.ask.bind(floor);
+  floor.ask = () => {
+    ask();
+    Object.assign(second, { zoom: floor.zoom, offset: { ...floor.offset }, layers: floor.layers, picked: floor.picked });
+    second.ask();
+  };
+  return second;
+}
+
+// Rows of two runs: their values beside each other.
+function beside(rows, others) {
+  const values = new Map(others);
+  return rows.map(([name, value]) => [name, `${value} | ${values.get(name) ?? "none"}`]);
 }
 
 function hallRows(tick) {
@@ -139,20 +219,21 @@ function hallRows(tick) {
   return [
     ["AGVs standing", `${agvs.filter((m) => m.stopped).length} of ${agvs.length}`],
     ["Links short", `${tick.links.filter((l) => l.margin === null || l.margin < 0).length} of ${tick.links.length}`],
-    ["Links blocked", `${tick.links.filter((l) => l.blockedBy).length}`],
+    ["Links crossed", `${tick.links.filter((l) => l.blockedBy).length} by bodies`],
     ["Least margin", worst ? `${decibel(worst.margin)} (${worst.device})` : "none"],
     ["Services down", tick.services.filter((s) => !s.up).map((s) => s.name).join(", ") || "none"],
-    ["People", `${tick.people.reduce((a, b) => a + b, 0)}`],
+    ...(tick.policy ? [["Policy", tick.policy]] : []),
+    ["People", tick.people.length ? `${tick.people.reduce((a, b) => a + b, 0)}` : "not recorded"],
   ];
 }
 
-function deviceRows(tick, device) {
+function deviceRows(tick, device, recorded) {
   const machine = tick.machines.find((m) => m.id === device);
   const link = tick.links.find((l) => l.device === device);
   const rows = [];
   if (machine) {
     rows.push(["State", words(machine.mode)], ["Speed", `${machine.speed.toFixed(2)} m/s`], ["Place", `${machine.x.toFixed(1)}, ${machine.y.toFixed(1)} m`]);
-    if (machine.kind === "agv") rows.push(["Load", machine.loaded ? "yes" : "no"], ["Battery", machine.battery === null ? "mains" : `${machine.battery} %`], ["Order", machine.order || "none"]);
+    if (machine.kind === "agv" && !recorded) rows.push(["Load", machine.loaded ? "yes" : "no"], ["Battery", machine.battery === null ? "mains" : `${machine.battery} %`], ["Order", machine.order || "none"]);
   }
   if (link) {
     rows.push(
@@ -160,8 +241,8 @@ function deviceRows(tick, device) {
       ["Margin", decibel(link.margin)],
       ["SINR down", decibel(link.down)],
       ["SINR up", decibel(link.up)],
-      ["Blocked by", link.blockedBy === "person" ? "a person" : link.blockedBy || "nothing"],
-      ["Body loss", decibel(link.loss)],
+      ["In the way", link.blockedBy === "person" ? "a person" : link.blockedBy || "nothing"],
+      ["Bodies cost", link.loss !== null && link.loss < 0 ? `nothing (${decibel(-link.loss)} gained)` : decibel(link.loss)],
       ["Risk", link.risk === null ? "not known" : `${(100 * link.risk).toFixed(1)} %`],
     );
   }
@@ -191,13 +272,13 @@ export function servicesPage(main) {
       table.show(tick.services.map((s) => ({
         key: s.name,
         cells: [
-          s.name,
+          { text: s.name, class: "name" },
           s.profile,
           s.up ? { text: "up", class: "good" } : { text: `down since ${clock(s.downSince)}, for ${duration((tick.time - s.downSince) / 1e6)}`, class: "bad" },
           number(nines(s.availability)),
           number(s.availability === null ? "not known yet" : s.availability.toFixed(7)),
           number(s.mtbf === null ? "too few failures" : duration(s.mtbf)),
-          number(s.lost === null ? "not known yet" : s.lost.toExponential(1)),
+          number(share(s.lost)),
           number(live ? String(watch.outages.filter((o) => o.service === s.name).length) : "\u2013"),
         ],
       })));
@@ -205,55 +286,64 @@ export function servicesPage(main) {
   };
 }
 
-export function outagesPage(main, act, goTo) {
-  const alarms = new Table("Alarms", ["Since", "What", "How often", "State", "Seen by"], "No alarm so far.");
-  const outages = new Table("Outages", ["Began", "Lasted", "Service", "What the view showed then", "Replay"], "No outage so far.");
+export function outagesPage(main, act, goTo, tellStory) {
+  const alarms = new Table("Alarms", ["Since", "What", "How often", "State", "Seen by"], "Nothing needs a look now.");
+  const outages = new Table("Outages", ["Began", "Lasted", "Service", "Why, in short", "Replay"], "No service has been down since the page is served.");
+  const all = make("input", { type: "checkbox", id: "all-alarms" });
+  const over = make("button", { type: "button", id: "acknowledge-over", onclick: () => act("acknowledge") }, "Acknowledge all that are over");
+  let last = null;
+  all.addEventListener("change", () => last && show(last));
   main.className = "";
   main.replaceChildren(
     make("h2", {}, "Alarms"),
-    make("p", { class: "note" }, "Alarms that need a look come first. One that comes again within 30 s counts up instead of coming twice."),
+    make("p", { class: "note" }, "A service is down, a link is likely to fall short, or an AGV stands for long. Those that last come first. One that comes again within 30 s counts up instead of coming twice."),
+    make("div", { class: "actions above" }, over, make("label", { class: "check" }, all, "Also those acknowledged and over")),
     alarms.element,
     make("h2", {}, "Outages"),
-    make("p", { class: "note" }, "The cause of every lost message is in the recording of a run (factory-twin explain); here is what stood in the way as the outage began."),
+    make("p", { class: "note" }, "Times in which a service was down. Why? tells the whole story, beside the replay of its seconds."),
     outages.element,
   );
-  return {
-    show({ watch, hall, tick, span }) {
-      if (!hall || !tick) return;
-      const steer = hall.role !== "viewer";
-      const rank = (a) => (a.acknowledged_by ? 2 : a.active ? 0 : 1);
-      alarms.show([...watch.alarms].sort((a, b) => rank(a) - rank(b) || b.id - a.id).map((a) => ({
-        key: a.id,
-        cells: [
-          number(clock(a.since_us)),
-          a.text,
-          number(`${a.count} x`),
-          a.active ? { text: "now", class: "bad" } : "over",
-          a.acknowledged_by
-            ? a.acknowledged_by
-            : { key: `${a.id}-${steer}`, node: () => (steer ? make("button", { type: "button", "data-alarm": a.id, onclick: () => act("acknowledge", { number: a.id }) }, "Acknowledge") : make("span", {}, "nobody yet")) },
-        ],
-      })));
-      outages.show(watch.outages.map((o) => ({
-        key: o.id,
-        cells: [
-          number(clock(o.start_us)),
-          o.end_us === null ? { text: `${duration((hall.latest - o.start_us) / 1e6)}, still down`, class: "bad" } : number(duration((o.end_us - o.start_us) / 1e6)),
-          o.service,
-          o.seen,
-          { key: `${o.id}-${span !== null && o.start_us >= span.start_us}`, node: () => (span !== null && o.start_us >= span.start_us ? make("button", { type: "button", onclick: () => goTo(o.start_us) }, "Show") : make("span", {}, "too long ago")) },
-        ],
-      })));
-    },
-  };
+  return { show };
+
+  function show(state) {
+    const { watch, hall, tick, span } = state;
+    last = state;
+    if (!hall || !tick) return;
+    over.hidden = hall.role === "viewer";
+    over.disabled = !watch.alarms.some((a) => !a.active && !a.acknowledged_by);
+    const steer = hall.role !== "viewer";
+    const rank = (a) => (a.acknowledged_by ? 2 : a.active ? 0 : 1);
+    alarms.show(watch.alarms.filter((a) => all.checked || a.active || !a.acknowledged_by).sort((a, b) => rank(a) - rank(b) || b.id - a.id).map((a) => ({
+      key: a.id,
+      cells: [
+        number(clock(a.since_us)),
+        a.text,
+        number(`${a.count} x`),
+        a.active ? { text: "now", class: "bad" } : "over",
+        a.acknowledged_by
+          ? a.acknowledged_by
+          : { key: `${a.id}-${steer}`, node: () => (steer ? make("button", { type: "button", "data-alarm": a.id, onclick: () => act("acknowledge", { number: a.id }) }, "Acknowledge") : make("span", {}, "nobody yet")) },
+      ],
+    })));
+    outages.show(watch.outages.map((o) => ({
+      key: o.id,
+      cells: [
+        number(clock(o.start_us)),
+        o.end_us === null ? { text: `${duration((hall.latest - o.start_us) / 1e6)}, still down`, class: "bad" } : number(duration((o.end_us - o.start_us) / 1e6)),
+        { text: o.service, class: "name" },
+        o.seen,
+        { key: `${o.id}-${span !== null && o.start_us >= span.start_us}`, node: () => (span !== null && o.start_us >= span.start_us ? make("div", { class: "actions" }, make("button", { type: "button", onclick: () => goTo(o.start_us) }, "Show"), make("button", { type: "button", "data-story": o.id, onclick: () => tellStory(o) }, "Why?")) : make("span", {}, "too long ago")) },
+      ],
+    })));
+  }
 }
 
 export function machinesPage(main, act) {
-  const table = new Table("Machines and their links", ["Device", "State", "Speed", "Load", "Battery", "TRP", "Margin", "Blocked by", "Risk", "Action"], "The scenario has no machine.");
+  const table = new Table("Machines and their links", ["Device", "State", "Speed", "Load", "Battery", "TRP", "Margin", "In the way", "Risk", "Action"], "The scenario has no machine.");
   main.className = "";
   main.replaceChildren(make("h2", {}, "Machines and their links"), table.element);
   return {
-    show({ hall, tick, live }) {
+    show({ hall, tick, live, runs }) {
       if (!tick) return;
       const machines = new Map(tick.machines.map((m) => [m.id, m]));
       const links = new Map(tick.links.map((l) => [l.device, l]));
@@ -265,13 +355,13 @@ export function machinesPage(main, act) {
           key: id,
           cells: [
             id,
-            m ? { text: words(m.mode), class: m.stopped ? "bad" : "" } : "",
-            number(m ? `${m.speed.toFixed(2)} m/s` : ""),
-            m ? (m.loaded ? "yes" : "no") : "",
-            number(m && m.battery !== null ? `${m.battery} %` : ""),
+            m ? { text: words(m.mode), class: m.stopped ? "bad" : "" } : "hand-held",
+            number(m ? `${m.speed.toFixed(2)} m/s` : "\u2013"),
+            m && !runs ? (m.loaded ? "yes" : "no") : "\u2013",
+            number(m && !runs && m.battery !== null ? `${m.battery} %` : "\u2013"),
             l?.trp ? l.trp.name : "none",
             { text: l ? decibel(l.margin) : "", class: l && (l.margin === null || l.margin < 0) ? "number bad" : "number" },
-            l ? (l.blockedBy === "person" ? "a person" : l.blockedBy) : "",
+            l?.blockedBy ? (l.blockedBy === "person" ? "a person" : l.blockedBy) : "\u2013",
             number(l && l.risk !== null ? `${(100 * l.risk).toFixed(1)} %` : ""),
             { key: `${id}-${steer}-${m?.mode === "paused"}`, node: () => (steer ? agvButtons(act, id, m.mode === "paused" ? "release" : "stop") : make("span")) },
           ],
