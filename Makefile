@@ -26,6 +26,8 @@ validate: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench_opcua_cost --views 20
+	$(BIN)/python -m tests.bench_opcua --seconds 5
 
 # Python 3.11 from the system, else from uv where uv is present, else one line that says what to install.
 $(STAMP): requirements.lock pyproject.toml

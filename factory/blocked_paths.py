@@ -89,6 +89,12 @@ class BlockedPaths:
         self._links.sort(key=lambda c: (not c["service_down"], c["time_us"], c["device"]))
         del self._links[LINKS_MAX:]
 
+    def links_since(self, time_us: int) -> list[dict[str, Any]]:
+        """Forget what is older than a time [us], and return the links that lost messages since, in order of time."""
+        self._cases = [c for c in self._cases if c["time_us"] >= time_us]
+        self._links = [c for c in self._links if c["time_us"] >= time_us]
+        return sorted(self._links, key=lambda c: (c["time_us"], c["device"]))
+
     def close(self) -> None:
         """Write what was kept, in order of time."""
         self._keep_links()

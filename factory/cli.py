@@ -57,11 +57,45 @@ def live(
     overrides: SetOption = None,
     state: Annotated[Path, typer.Option(help="Folder for certificates and the generated password.")] = Path("state"),
     seconds: Annotated[float | None, typer.Option(help="Stop after this many seconds; until Ctrl-C when absent.")] = None,
+    open_page: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    record: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Record all inputs there, for replay.")] = None,
 ) -> None:
-    """Run on the wall clock with an OPC UA server and MQTT telemetry."""
+    """Run on the wall clock with the page, an OPC UA server and MQTT telemetry."""
     from factory.live import run_live
 
-    raise typer.Exit(run_live(scenario, list(overrides or []), state, seconds, Console()))
+    raise typer.Exit(run_live(scenario, list(overrides or []), state, seconds, Console(), open_page, record))
+
+
+@app.command()
+def view(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN [RUN2]", help="Run folder; two are shown side by side.")],
+    state: Annotated[Path, typer.Option(help="Folder for the generated password and the audit log.")] = Path("state"),
+    port: Annotated[int, typer.Option(min=1, max=65535, help="TCP port of the page on this machine.")] = 8080,
+    open_page: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    seconds: Annotated[float | None, typer.Option(help="Stop after this many seconds; until Ctrl-C when absent.")] = None,
+) -> None:
+    """Show a finished run in the page: watch it, scrub through it, and read why messages were lost."""
+    from factory.view_command import view_command
+
+    raise typer.Exit(view_command(runs, state, port, open_page, seconds, Console()))
+
+
+@app.command()
+def replay(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="What live --record wrote.")],
+    speed: Annotated[float, typer.Option(min=0, help="Twin time over wall time; 0: as fast as it goes.")] = 0.0,
+    until: Annotated[float | None, typer.Option(min=0, help="Moment in s of twin time; the end when absent.")] = None,
+    branch: Annotated[
+        list[str] | None,
+        typer.Option("--branch", metavar="KEY=VALUE", help="Go on from there with policy=, stop_agv=, release_agv=."),
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=0.1, help="How long a branch goes on in s.")] = 60.0,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
+) -> None:
+    """Replay a recorded day bit by bit, and branch it; exit code 1 where it differs from what was recorded."""
+    from factory.live_record_replay import replay_command
+
+    raise typer.Exit(replay_command(folder, speed, until, branch or (), seconds, json_file, Console()))
 
 
 @app.command()
@@ -308,6 +342,43 @@ def optimise(
     from factory.study.optimise_command import optimise_command
 
     raise typer.Exit(optimise_command(search, out, workers, Console()))
+
+
+map_app = typer.Typer(no_args_is_help=True, help="Mappings of real controllers to the twin (docs/mapping.md).")
+app.add_typer(map_app, name="map")
+
+StateOption = Annotated[Path, typer.Option(help="Folder for certificates.")]
+
+
+@map_app.command("browse")
+def map_browse(
+    url: Annotated[str, typer.Argument(metavar="opc.tcp://HOST:PORT", help="OPC UA server to look through.")],
+    out: Annotated[Path, typer.Option(metavar="FILE.yaml", help="Mapping to write; must not exist yet.")],
+    scenario: Annotated[str, typer.Option(help="Hall whose machines are looked for.")] = "default",
+    user: Annotated[str | None, typer.Option(help="User name; needs --password-file.")] = None,
+    password_file: Annotated[Path | None, typer.Option(help="File whose first line is the password.")] = None,
+    insecure: Annotated[bool, typer.Option("--insecure", help="Without encryption. For trials only.")] = False,
+    state: StateOption = Path("state"),
+) -> None:
+    """Write a first mapping of an OPC UA server; what was recognised by name is marked as a guess."""
+    from factory.observed_command import browse_command
+
+    raise typer.Exit(browse_command(url, scenario, out, user, password_file, insecure, state, Console()))
+
+
+@map_app.command("check")
+def map_check(
+    mapping: Annotated[Path, typer.Argument(metavar="MAPPING.yaml", help="Mapping file.")],
+    scenario: ScenarioArgument = "default",
+    overrides: SetOption = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Connect, and show what would be read.")] = False,
+    seconds: Annotated[float, typer.Option(min=0.5, max=3600, help="How long to listen.")] = 5.0,
+    state: StateOption = Path("state"),
+) -> None:
+    """Check a mapping file; with --dry-run exit code 1 where a variable has no good value."""
+    from factory.observed_command import check_mapping_command
+
+    raise typer.Exit(check_mapping_command(mapping, scenario, list(overrides or []), dry_run, seconds, state, Console()))
 
 
 study_app = typer.Typer(no_args_is_help=True, help="Studies that the repository's own figures come from.")

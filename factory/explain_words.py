@@ -31,10 +31,10 @@ def tell(outage: Outage, causes: pd.DataFrame, detailed: bool, noun: str = "mess
     -------
     Lines of at most 80 columns.
     """
-    sections = [("", _headline(outage, noun))]
-    sections += [(head, text) for head, text in _sections(outage, detailed, noun) if text]
+    parts = [("", headline(outage, noun))]
+    parts += [(head, text) for head, text in sections(outage, detailed, noun) if text]
     lines: list[str] = []
-    for head, text in sections:
+    for head, text in parts:
         for k, paragraph in enumerate(text.split("\n")):
             first = f"{head if k == 0 else '':<{_INDENT}}" if head else ""
             hanging = " " * (_INDENT + _HANGING.get(head, 0)) if head else ""
@@ -45,7 +45,8 @@ def tell(outage: Outage, causes: pd.DataFrame, detailed: bool, noun: str = "mess
     return "\n".join(lines)
 
 
-def _headline(o: Outage, noun: str) -> str:
+def headline(o: Outage, noun: str) -> str:
+    """Say in a sentence when, who, how much and whether the service was down."""
     n = o.cost.messages
     lasted = (o.end_us - o.start_us) / 1e6
     took = f" over {_time(lasted)}" if lasted > 0 else ""
@@ -53,7 +54,8 @@ def _headline(o: Outage, noun: str) -> str:
     return f"{clock(o.start_us)}  {o.device} lost {n} {noun}{'' if n == 1 else 's'} of {o.service}{took}{down} ({o.policy})."
 
 
-def _sections(o: Outage, detailed: bool, noun: str) -> Iterator[tuple[str, str]]:
+def sections(o: Outage, detailed: bool, noun: str) -> Iterator[tuple[str, str]]:
+    """Yield the heads and texts of the story in the order in which they are read; a text may be empty, or have lines."""
     yield "Why", why(o)
     yield "Where", _where(o)
     yield "Path", path(o)
@@ -108,7 +110,8 @@ def _where(o: Outage) -> str:
     x, y, z = o.position_m
     zone = not o.place.startswith(("beside", "open", "aisle", "unknown"))
     text = f"{o.device} in {o.place}" if zone else f"{o.device}, {o.place}"
-    text += f", x {x:.1f} m, y {y:.1f} m, antenna {z:.1f} m up"
+    if math.isfinite(x):
+        text += f", x {x:.1f} m, y {y:.1f} m, antenna {z:.1f} m up"
     if o.blocker and o.blocker_m is not None:
         text += f"; {o.blocker} at x {o.blocker_m[0]:.1f} m, y {o.blocker_m[1]:.1f} m"
     return text + "."

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,18 +12,22 @@ import numpy as np
 from bridges.config import BridgesConfig
 from bridges.inbox import Command, Inbox
 from bridges.vda5050.agvs import VirtualAgvs
+from bridges.vda5050.memory import OrdersFile
 from bridges.vda5050.vehicle import INSTANT_COMMAND, ORDER_COMMAND
 from bridges.vda5050.view import ActionView, EdgeView, ErrorView, FleetView, NodeView, VehicleSheet, VehicleView
 from bridges.view import TwinView
 from robots.agv_config import AgvsConfig
 from robots.fleet import Fleet
 from robots.order_messages import read_instant_actions, read_order
-from robots.orders import ActionState, Order, OrderError
+from robots.orders import Action, ActionState, Order, OrderError
 from robots.state import BREAKDOWN, CHARGING, DRIVING, EMERGENCY_STOP, MODES, NO_ORDER, PERSON_NEAR, WORKING
 
 __all__ = ["FleetBridge", "FleetSpeaker", "start_vda5050", "vehicle_sheet"]
 
+_log = logging.getLogger(__name__)
+
 _KEPT_ERRORS = 10
+_PLACES_US = 1_000_000  # an AGV that drives is kept this often
 _QUIET = (DRIVING, WORKING, NO_ORDER, CHARGING)
 
 
@@ -43,13 +49,14 @@ def vehicle_sheet(agvs: AgvsConfig) -> VehicleSheet:
 
 
 def start_vda5050(
-    config: BridgesConfig, fleet: Fleet, serials: Sequence[str], inbox: Inbox
+    config: BridgesConfig, fleet: Fleet, serials: Sequence[str], inbox: Inbox, state: Path | None = None
 ) -> tuple[FleetBridge, VirtualAgvs] | None:
     """Let a fleet speak VDA 5050 where the scenario enables it.
 
     Parameters
     ----------
     config : the bridges section. fleet : the AGVs. serials : their names, in the fleet's order. inbox : the twin's.
+    state : folder that outlives a run, where orders are kept; None: they are not.
 
     Returns
     -------
@@ -59,13 +66,25 @@ def start_vda5050(
     Raises
     ------
     BridgeError
-        Names, versions, password or certificates cannot be used.
+        Names, versions, password or certificates cannot be used, or another twin keeps its orders in the state folder.
     """
     if not config.vda5050.enabled:
         return None
-    agvs = VirtualAgvs(config.mqtt, config.vda5050, tuple(serials), vehicle_sheet(fleet.config.agvs), inbox)
-    agvs.start()
-    return FleetBridge(fleet, serials, config.vda5050.map_id), agvs
+    bridge = FleetBridge(fleet, serials, config.vda5050.map_id)
+    file = None
+    if state is not None and config.vda5050.remember_orders and fleet.memory is not None:
+        file = OrdersFile(state / "vda5050")
+    try:
+        if file is not None:
+            bridge.recall(file)
+        known = {serial: fleet.instant_action_ids(i) for i, serial in enumerate(serials)}
+        agvs = VirtualAgvs(config.mqtt, config.vda5050, tuple(serials), vehicle_sheet(fleet.config.agvs), inbox, file, known)
+        agvs.start()
+    except BaseException:
+        if file is not None:
+            file.close()
+        raise
+    return bridge, agvs
 
 
 class FleetSpeaker:
@@ -105,6 +124,10 @@ class FleetBridge:
         self._order_id = [""] * n
         self._known_cancel = [""] * n  # actionId of the last cancelOrder that is taken into account
         self._cancelled: list[str | None] = [None] * n  # orderId of what was cancelled
+        self.notice = ""
+        self.faults = 0
+        self._memory: dict[str, Any] | None = None
+        self._memory_of, self._memory_us = -1, 0
         places = fleet.graph.node_xy.tolist()
         self._place = {name: (x_m, y_m) for name, (x_m, y_m) in zip(fleet.graph.node_id, places, strict=True)}
         self._heading: dict[int, tuple[int, float]] = {}
@@ -117,7 +140,14 @@ class FleetBridge:
         if i is None or command.payload is None:
             command.answer(False, f"{command.target!r} is no AGV; there are {', '.join(self._serials[:8]) or 'none'}")
             return True
-        error = self._take_order(i, command.payload) if command.name == ORDER_COMMAND else self._act(i, command.payload)
+        try:
+            error = self._take_order(i, command.payload) if command.name == ORDER_COMMAND else self._act(i, command.payload)
+        except Exception:  # whatever a message holds, it must not end the twin
+            self.faults += 1
+            if self.faults % 100 == 1:
+                _log.exception("VDA 5050: a message to %s could not be carried out", command.target)
+            error = OrderError("VALIDATION_FAILURE", "the message could not be carried out; the twin's log says more")
+            self._keep(i, error)
         command.answer(error is None, "accepted" if error is None else f"{error.error_type}: {error.description}")
         return True
 
@@ -136,6 +166,10 @@ class FleetBridge:
                 self._edge_ids[i], self._order_id[i] = {}, order.order_id
                 self._known_cancel[i], self._cancelled[i] = _last_cancel(self._fleet.instant_action_states(i))[0], None
             self._edge_ids[i] |= {int(edge["sequenceId"]): str(edge["edgeId"]) for edge in payload["edges"]}
+            behind = order.nodes[0].sequence_id  # an order may go on by updates for days
+            passed = self._fleet.order(i).nodes
+            behind = min(behind, passed[0].sequence_id) if passed else behind
+            self._edge_ids[i] = {s: name for s, name in self._edge_ids[i].items() if s > behind}
             self._errors[i] = ()
         return error
 
@@ -165,19 +199,73 @@ class FleetBridge:
             return actions
         first: OrderError | None = None
         for action in actions:
-            error = self._fleet.instant_action(i, action)
+            error = self._elsewhere(action) or self._fleet.instant_action(i, action)
             if error is not None:
                 self._keep(i, error)
                 first = first or error
         return first
 
+    def _elsewhere(self, action: Action) -> OrderError | None:
+        """Refuse an initPosition on another map."""
+        named = action.parameters.get("mapId", self._map_id)
+        if action.action_type != "initPosition" or named == self._map_id:
+            return None
+        text = f"initPosition.mapId: {str(named)[:40]!r}; the AGV is on {self._map_id!r}"
+        return OrderError("UNKNOWN_MAP_ID", text, (("actionId", action.action_id),))
+
     def _keep(self, i: int, error: OrderError) -> None:
         self._errors[i] = (*self._errors[i], error)[-_KEPT_ERRORS:]
 
     def view(self) -> FleetView:
-        """Return the fleet as VDA 5050 may see it."""
+        """Return the fleet as VDA 5050 may see it, and what must be kept before it is told."""
         state = self._fleet.state()
-        return FleetView(state.time_us, tuple(self._vehicle(i, serial) for i, serial in enumerate(self._serials)))
+        vehicles = tuple(self._vehicle(i, serial) for i, serial in enumerate(self._serials))
+        return FleetView(state.time_us, vehicles, self._remember(state.time_us))
+
+    def _remember(self, time_us: int) -> dict[str, Any] | None:
+        """Give a snapshot of the orders: a new one where anything changed that is told, and once a second for the places."""
+        memory = self._fleet.memory
+        if memory is None:
+            return None
+        if self._memory is None or memory.changes != self._memory_of or time_us - self._memory_us >= _PLACES_US:
+            self._memory_of, self._memory_us = memory.changes, time_us
+            names = [{str(sequence): name for sequence, name in ids.items()} for ids in self._edge_ids]
+            told = {"edge_ids": names, "order_id": list(self._order_id), "known_cancel": list(self._known_cancel)}
+            self._memory = {"fleet": memory.take(), "told": {**told, "cancelled": list(self._cancelled)}}
+        return self._memory
+
+    def recall(self, file: OrdersFile) -> None:
+        """Go on with the orders of a twin that ended; a file that does not fit is set aside, and ``notice`` says so."""
+        snapshot, fault = file.load()
+        if snapshot is None and not fault:
+            return
+        if not fault:
+            fault = self._recall(snapshot)
+        if fault:
+            self.notice = f"VDA 5050: kept orders are not used ({fault}); they lie in {file.set_aside()}"
+            return
+        going = [serial for i, serial in enumerate(self._serials) if self._fleet.order_active(i)]
+        named = ", ".join(going[:4]) + (", ..." if len(going) > 4 else "")
+        what = f"{len(going)} of them with an order ({named})" if going else "none with an order"
+        self.notice = f"VDA 5050: AGVs go on where the last twin ended, {what}; delete {file.path} to begin anew"
+
+    def _recall(self, snapshot: Any) -> str:
+        """Take a snapshot up; why not, "" where it was."""
+        try:
+            fleet, told = snapshot["fleet"], snapshot["told"]
+            edge_ids = [{int(sequence): str(name) for sequence, name in ids.items()} for ids in told["edge_ids"]]
+            order_id, known = [str(name) for name in told["order_id"]], [str(name) for name in told["known_cancel"]]
+            cancelled = [None if name is None else str(name) for name in told["cancelled"]]
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            return f"a part is missing or of another kind: {error!r}"
+        if any(len(part) != len(self._serials) for part in (edge_ids, order_id, known, cancelled)):
+            return "it is of another number of AGVs"
+        try:
+            self._fleet.recall(fleet)
+        except ValueError as error:
+            return str(error)
+        self._edge_ids, self._order_id, self._known_cancel, self._cancelled = edge_ids, order_id, known, cancelled
+        return ""
 
     def _vehicle(self, i: int, serial: str) -> VehicleView:
         fleet, state = self._fleet, self._fleet.state()

@@ -22,7 +22,7 @@ def collect(twin: Twin) -> Json:
     """Return the figures of the shift so far as JSON values; docs/run-folder.md lists them."""
     duration_s = twin.time_us / 1e6
     policies = {
-        network.policy: _policy(twin, network.kpi.result(duration_s), account.result())
+        network.policy: policy_figures(twin, network.kpi.result(duration_s), account.result())
         for network, account in zip(twin.networks, twin.accounts, strict=True)
     }
     acting = twin.networks[0].policy if twin.networks else None
@@ -39,7 +39,8 @@ def collect(twin: Twin) -> Json:
     }
 
 
-def _policy(twin: Twin, result: Json, spent: Json) -> Json:
+def policy_figures(twin: Twin, result: Json, spent: Json) -> Json:
+    """Give services with verdicts, resources and losses by cause of one policy, from what its network and account came to."""
     interval_us = {s.name: resolve(s).interval_us for s in twin.scenario.radio.services}
     services = [_service(s) | {"transfer_interval_us": interval_us[s["name"]]} for s in result["services"]]
     return {"services": services, "resources": result["resources"] | spent, "outages_by_cause": _by_cause(services)}

@@ -16,14 +16,18 @@ from rich.table import Table
 from bridges.config import BridgesConfig
 from bridges.errors import BridgeError
 from bridges.mqtt import MqttPublisher
-from bridges.opcua.server import OpcUaServer
+from bridges.opcua.process import OpcUaProcess
 from bridges.view import TwinView
 from factory.errors import UserError
 from factory.fleet_bridge import FleetSpeaker, start_vda5050
+from factory.live_connect import connect_plant
+from factory.live_record import LiveRecord
+from factory.observed_feed import start_mapping
 from factory.page_view import Page
-from factory.publish import build_view
-from factory.scenario import load_scenario
+from factory.publish import Publisher
+from factory.scenario import LoadedScenario, load_scenario
 from factory.twin import Twin
+from factory.view_command import open_browser
 
 _GIVE_UP_LAG_S = 0.5  # a twin that is later than this does not race after the clock: it starts counting anew
 
@@ -57,7 +61,7 @@ def start_bridges(
     notices: list[str] = []
     try:
         if config.opcua.enabled:
-            server = OpcUaServer(config.opcua, state, None if twin is None else twin.inbox)
+            server = OpcUaProcess(config.opcua, state, None if twin is None else twin.inbox)
             server.start(first)
             running.append(server)
             notices += [f"OPC UA: {server.endpoint_url}", *server.notices]
@@ -67,11 +71,21 @@ def start_bridges(
             running.append(publisher)
             notices.append(f"MQTT:   {publisher.broker_url}, topics {config.mqtt.topic_prefix}/{first.name}/...")
         if twin is not None:
-            fleet = start_vda5050(config, twin.fleet, twin.devices[: twin.fleet.n], twin.inbox)
+            fleet = start_vda5050(config, twin.fleet, twin.devices[: twin.fleet.n], twin.inbox, state)
             if fleet is not None:
                 twin.steering.also(fleet[0].carry_out)
                 running.append(FleetSpeaker(*fleet))
                 notices.append(f"VDA 5050: {twin.fleet.n} AGVs at the same broker; docs/vda5050.md has the topics")
+                notices += [fleet[0].notice] if fleet[0].notice else []
+        if twin is not None and config.mapping.file is not None:
+            feed = start_mapping(config, state, twin)
+            running.append(feed)
+            notices += feed.notices
+        if twin is not None:
+            plant = connect_plant(twin, state)
+            if plant is not None:
+                running.append(plant[0])
+                notices += plant[1]
         if twin is not None and config.page.enabled:
             page = Page(config.page, state, twin)
             page.start(first)
@@ -84,8 +98,18 @@ def start_bridges(
     return running, notices
 
 
-def run_live(name: str, overrides: list[str], state: Path, seconds: float | None, console: Console) -> int:
+def run_live(
+    name: str,
+    overrides: list[str],
+    state: Path,
+    seconds: float | None,
+    console: Console,
+    open_page: bool = False,
+    record: Path | None = None,
+) -> int:
     """Run a scenario on the wall clock until Ctrl-C, SIGTERM or ``seconds``.
+
+    ``open_page`` opens the page in the browser, ``record`` is a folder to record the inputs to.
 
     Returns
     -------
@@ -93,12 +117,21 @@ def run_live(name: str, overrides: list[str], state: Path, seconds: float | None
         Exit code 0; wrong input raises :class:`UserError`.
     """
     loaded = load_scenario(name, overrides)
+    if record is not None:
+        _require_recordable(loaded)
     stop = threading.Event()
     with console.status("building the hall"):
-        twin = Twin(loaded)
-    bridges, notices = start_bridges(loaded.scenario.bridges, state, build_view(twin, 1.0), twin)
+        twin = Twin(loaded, beside_a_plant=True)
+    publisher = Publisher(twin)
+    recording = None if record is None else LiveRecord(record, twin)
+    bridges, notices = start_bridges(loaded.scenario.bridges, state, publisher.view(1.0), twin)
     for notice in notices:
         console.print(notice, soft_wrap=True)
+    page = next((b for b in bridges if isinstance(b, Page)), None)
+    if open_page and page is not None:
+        open_browser(page.url, console.print)
+    elif open_page:
+        console.print("There is no page to open: bridges.page.enabled is false.")
     console.print("Ctrl-C stops.")
 
     def ask_to_stop(signum: int, frame: FrameType | None) -> None:
@@ -106,30 +139,60 @@ def run_live(name: str, overrides: list[str], state: Path, seconds: float | None
 
     previous = {s: signal.signal(s, ask_to_stop) for s in (signal.SIGINT, signal.SIGTERM)}
     try:
-        with Live(_status(build_view(twin, 1.0), 0.0), console=console, refresh_per_second=2, transient=True) as screen:
-            _follow_the_clock(twin, bridges, stop, seconds, screen)
+        with Live(_status(publisher.view(1.0), 0.0), console=console, refresh_per_second=2, transient=True) as screen:
+            _follow_the_clock(twin, bridges, stop, seconds, screen, publisher)
     finally:
         for bridge in reversed(bridges):  # the publisher may have brought the broker of those after it
             bridge.stop()
         for s, handler in previous.items():
             signal.signal(s, handler)
+        if recording is not None:
+            recording.close()
         twin.close()
     console.print(f"stopped after {twin.time_us / 1e6:.1f} s of twin time")
     return 0
 
 
-def _follow_the_clock(twin: Twin, bridges: list[Bridge], stop: threading.Event, seconds: float | None, screen: Live) -> None:
+def _require_recordable(loaded: LoadedScenario) -> None:
+    scenario = loaded.scenario
+    for key, outside in (
+        ("live.people_from", scenario.live.people_from != "simulated"),
+        ("live.agvs_from", scenario.live.agvs_from != "simulated"),
+        ("bridges.radio_reports.enabled", scenario.bridges.radio_reports.enabled),
+        ("bridges.mapping.file", scenario.bridges.mapping.file is not None),
+    ):
+        if outside:
+            raise UserError(
+                "--record keeps commands and orders, not what real tags, AGVs, radios and controllers tell, "
+                f"and {key} follows them; a replay would be another day. Leave --record out, or that key"
+            )
+
+
+def _follow_the_clock(
+    twin: Twin,
+    bridges: list[Bridge],
+    stop: threading.Event,
+    seconds: float | None,
+    screen: Live,
+    publisher: Publisher | None = None,
+) -> None:
+    publisher = publisher or Publisher(twin)
     publish_us = 1_000_000 // twin.scenario.clock.publish_hz
     steering = twin.steering
     begun = anchor = time.monotonic()
     anchor_us, speed = twin.time_us, steering.speed
+    page = next((b for b in bridges if isinstance(b, Page)), None)
     lost_s = 0.0
     while not stop.is_set() and (seconds is None or time.monotonic() - begun < seconds):
         if steering.paused:
-            _stand_still(twin, bridges, stop, publish_us, None if seconds is None else begun + seconds)
+            _stand_still(twin, publisher, bridges, stop, publish_us, None if seconds is None else begun + seconds)
             anchor, anchor_us = time.monotonic(), twin.time_us
             continue
-        twin.tick()
+        tick = twin.tick()
+        publisher.watch(tick)
+        twin.stops.take()  # nobody keeps a journal here, and stops that nobody takes would pile up
+        if page is not None:
+            page.add(tick)
         now = time.monotonic()
         if steering.speed != speed:
             anchor, anchor_us, speed = now, twin.time_us, steering.speed
@@ -139,7 +202,8 @@ def _follow_the_clock(twin: Twin, bridges: list[Bridge], stop: threading.Event, 
             anchor, anchor_us = now, twin.time_us
         if twin.time_us % publish_us == 0:
             elapsed = max(now - begun, 1e-9)
-            view = build_view(twin, twin.time_us / 1e6 / elapsed)
+            view = publisher.view(twin.time_us / 1e6 / elapsed)
+            twin.tracker.take()  # the view has told its risks: the next one's are those from now on
             for bridge in bridges:
                 bridge.publish(view)
             if twin.time_us % 500_000 == 0:
@@ -148,10 +212,12 @@ def _follow_the_clock(twin: Twin, bridges: list[Bridge], stop: threading.Event, 
             stop.wait(-lag)
 
 
-def _stand_still(twin: Twin, bridges: list[Bridge], stop: threading.Event, publish_us: int, until_s: float | None) -> None:
+def _stand_still(
+    twin: Twin, publisher: Publisher, bridges: list[Bridge], stop: threading.Event, publish_us: int, until_s: float | None
+) -> None:
     """Show the hall as it stands, and take commands, until one lets it go on or the time is over."""
     while twin.steering.paused and not stop.is_set() and (until_s is None or time.monotonic() < until_s):
-        view = build_view(twin, 0.0)
+        view = publisher.view(0.0)
         for bridge in bridges:
             bridge.publish(view)
         stop.wait(publish_us / 1e6)

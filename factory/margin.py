@@ -34,6 +34,11 @@ class LinkMargin:
         # (2, T, U): what each UE needs of each TRP, by the TRP's carrier
         self._need_db: Floats = np.stack([needs[c] for c in config.trp_carrier], axis=1)
 
+    @property
+    def need_db(self) -> Floats:
+        """SINR that every UE needs of every TRP, downlink and uplink, (2, T, U) [dB]; -inf where it has no service."""
+        return self._need_db
+
     def of(self, state: LinkState, trp: Ints | None = None) -> Floats:
         """Margin of every UE on its best leg, (U,) [dB]; the smaller of the two directions.
 

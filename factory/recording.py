@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.parquet as pq
 from numba import njit
 from pydantic import BaseModel, ConfigDict, Field
@@ -358,6 +359,13 @@ class Recorder:
                 c[name][rows] = self._event_trps[name][more[name] + 1] if name in self._event_trps else more[name]
         if self._events.rows >= _EVENT_ROWS_MAX:
             self._flush_events()
+
+    def held(self) -> dict[str, pa.Table]:
+        """Return copies of the ticks and events that are not written yet, events in order of time."""
+        n = self._events.rows
+        order = np.argsort(self._events.columns["time_us"][:n], kind="stable")
+        ticks, events = self._ticks.table(), self._events.table(order)
+        return {"ticks": ticks.take(pa.array(np.arange(ticks.num_rows))), "events": events.take(pa.array(np.arange(n)))}
 
     def close(
         self,

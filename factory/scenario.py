@@ -25,6 +25,7 @@ from bridges.config import BridgesConfig
 from factory.checks import faults
 from factory.config import ClockConfig, HallConfig, ProductionConfig
 from factory.errors import Problem, ScenarioError, UserError
+from factory.live_config import LiveConfig, live_faults
 from factory.recording import RecordingConfig
 from humans.config import PeopleConfig
 from radio.config import RadioConfig
@@ -61,6 +62,7 @@ class Scenario(BaseModel):
     bridges: BridgesConfig = Field(default_factory=BridgesConfig)
     recording: RecordingConfig = Field(default_factory=RecordingConfig)
     production: ProductionConfig = Field(default_factory=ProductionConfig)
+    live: LiveConfig = Field(default_factory=LiveConfig, description="The twin beside its plant: factory-twin live.")
 
 
 @dataclass(frozen=True)
@@ -232,7 +234,11 @@ def validated(root: dict[str, Any], locator: Locator) -> Scenario:
         scenario = Scenario.model_validate(plain(root))
     except ValidationError as error:
         raise ScenarioError(_problems(error, locator)) from None
-    found = [locator.problem(parse_key(k), m) for k, m in faults(scenario.hall, scenario.robots, scenario.people, scenario.radio)]
+    wrong = [
+        *faults(scenario.hall, scenario.robots, scenario.people, scenario.radio),
+        *live_faults(scenario.live, scenario.bridges),
+    ]
+    found = [locator.problem(parse_key(k), m) for k, m in wrong]
     if found:
         raise ScenarioError(found)
     return scenario

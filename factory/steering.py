@@ -6,19 +6,32 @@ so nothing changes in the middle of a step. While it is paused no tick comes; th
 
 from __future__ import annotations
 
+import functools
+from collections import deque
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from bridges.inbox import Command
+from bridges.inbox import Command, Value
+from factory.errors import UserError
+from radio.config import TrpOutageConfig
 from radio.policies import policy_class
 from robots.orders import Action
 
 if TYPE_CHECKING:
     from factory.twin import Twin
+    from factory.what_if_jobs import WhatIfJobs
 
 SPEED_RANGE = (0.1, 20.0)
 """Twin time over wall time that may be asked for. What the machine cannot keep up with is lost, and live mode tells."""
+
+
+JOB_WORDS = ("start_whatif", "read_whatif", "start_radio_map", "read_job", "cancel_job")
+"""Commands for work in child processes; their answers are JSON."""
+
+
+UNDO_MOST = 20
+"""Actions that can be undone, the last one first."""
 
 
 class _RefusedError(Exception):
@@ -34,14 +47,17 @@ class Steering:
 
     Attributes
     ----------
+    pace : why the speed may not be changed, "" where it may.
     paused : whether twin time stands still; live mode keeps to it, a batch run has nobody who asks.
     speed : twin time over wall time that live mode keeps to.
     commands : words of all commands.
+    off : names of TRPs that were switched off, and since when [us].
     """
 
     def __init__(self, twin: Twin) -> None:
         self._twin = twin
         self.paused = False
+        self.pace = ""
         self.speed = 1.0
         self._does: dict[str, Callable[[Command], str]] = {
             "pause": self._pause,
@@ -50,9 +66,21 @@ class Steering:
             "set_policy": self._set_policy,
             "stop_agv": self._stop_agv,
             "release_agv": self._release_agv,
+            "switch_trp_off": self._switch_trp_off,
+            "switch_trp_on": self._switch_trp_on,
+            "undo": self._undo_last,
         }
+        for word in JOB_WORDS:
+            self._does[word] = functools.partial(self._job, word)
+        self._desk: WhatIfJobs | None = None
+        self.off: dict[str, int] = {}
+        self._undo: deque[tuple[str, Command]] = deque(maxlen=UNDO_MOST)
         self._actions = 0
         self._others: list[Callable[[Command], bool]] = []
+
+    def keep_pace(self, reason: str) -> None:
+        """Keep twin time at the plant's: ``reason`` is told to whoever asks for another speed."""
+        self.pace = reason
 
     def also(self, carry_out: Callable[[Command], bool]) -> None:
         """Ask somebody else about every command that is not one of these; the answer is whether it was theirs."""
@@ -80,6 +108,21 @@ class Steering:
             raise _RefusedError(f"command {name!r} is unknown; known: {', '.join(self._does)}")
         return self._does[name]
 
+    def close(self) -> None:
+        """Stop what was started for somebody outside."""
+        if self._desk is not None:
+            self._desk.close()
+
+    def _job(self, word: str, command: Command) -> str:
+        from factory.what_if_jobs import WhatIfJobs  # most runs are asked nothing
+
+        if self._desk is None:
+            self._desk = WhatIfJobs(self._twin)
+        try:
+            return self._desk.carry_out(word, command)
+        except UserError as error:
+            raise _RefusedError(str(error)) from error
+
     def _pause(self, command: Command) -> str:
         self.paused = True
         return f"paused at {self._twin.time_us / 1e6:.2f} s"
@@ -92,6 +135,8 @@ class Steering:
         factor, (least, most) = command.argument("factor"), SPEED_RANGE
         if isinstance(factor, bool) or not isinstance(factor, int | float) or not least <= factor <= most:
             raise _RefusedError(f"speed {factor!r} is not possible; give twin time over wall time, {least:g} to {most:g}")
+        if self.pace and factor != 1.0:
+            raise _RefusedError(f"speed {factor:g} is not possible: {self.pace}")
         self.speed = float(factor)
         return f"twin time runs at {factor:g} x"
 
@@ -103,17 +148,76 @@ class Steering:
             bound = getattr(policy_class(str(name)), "sees_truth", False)
             if bound:
                 raise _RefusedError(f"policy {name!r} is a bound that knows the true channel; no network can be run by it")
+            before = twin.networks[0].policy
             twin.networks[0].change_policy(str(name))
         except ValueError as error:
             raise _RefusedError(str(error)) from error
         twin.ether.serve([network.policy for network in twin.networks])
+        self._remember(f"policy {name}", command, "set_policy", "", (("policy", before),))
         return f"the acting policy is {name}"
 
     def _stop_agv(self, command: Command) -> str:
-        return self._instant(command, "startPause", "is paused")
+        done = self._instant(command, "startPause", "is paused")
+        self._remember(f"stop of {command.target}", command, "release_agv", command.target)
+        return done
 
     def _release_agv(self, command: Command) -> str:
-        return self._instant(command, "stopPause", "goes on")
+        done = self._instant(command, "stopPause", "goes on")
+        self._remember(f"release of {command.target}", command, "stop_agv", command.target)
+        return done
+
+    def _switch_trp_off(self, command: Command) -> str:
+        name = self._trp(command)
+        if name in self.off:
+            raise _RefusedError(f"TRP {name!r} is off already; switch_trp_on switches it on again")
+        if len(self.off) + 1 == len(self._twin.scenario.radio.trps):
+            raise _RefusedError(f"TRP {name!r} is the last one that is on; no machine would get a command")
+        self.off[name] = self._twin.time_us
+        self._take_outages()
+        self._remember(f"switching {name} off", command, "switch_trp_on", name)
+        return f"TRP {name} is off"
+
+    def _switch_trp_on(self, command: Command) -> str:
+        name = self._trp(command)
+        if name not in self.off:
+            raise _RefusedError(f"TRP {name!r} was not switched off; off: {', '.join(self.off) or 'none'}")
+        del self.off[name]
+        self._take_outages()
+        self._remember(f"switching {name} on", command, "switch_trp_off", name)
+        return f"TRP {name} is on"
+
+    def outages(self) -> tuple[TrpOutageConfig, ...]:
+        """Return the outages of the scenario, and those that were commanded and last."""
+        commanded = (TrpOutageConfig(trp=name, from_s=since_us / 1e6) for name, since_us in self.off.items())
+        return (*self._twin.scenario.radio.outages, *commanded)
+
+    def _take_outages(self) -> None:
+        radio = self._twin.scenario.radio
+        self._twin.ether.take_outages(radio.model_copy(update={"outages": self.outages()}))
+
+    def _trp(self, command: Command) -> str:
+        names = [t.name for t in self._twin.scenario.radio.trps] if self._twin.networks else []
+        if command.target not in names:
+            near = get_close_matches(command.target, names, 1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            raise _RefusedError(
+                f"TRP {command.target!r} is unknown; {hint}known: {', '.join(names) or 'none, there is no radio'}"
+            )
+        return command.target
+
+    def _remember(self, words: str, done: Command, name: str, target: str, arguments: tuple[tuple[str, Value], ...] = ()) -> None:
+        """Remember what undoes a command."""
+        self._undo.append((words, Command(done.source, name, target, arguments)))
+
+    def _undo_last(self, command: Command) -> str:
+        if not self._undo:
+            raise _RefusedError("there is nothing to undo")
+        words, inverse = self._undo.pop()
+        kept = len(self._undo)
+        message = self._of(inverse.name)(inverse)
+        while len(self._undo) > kept:  # the inverse is no action of its own: undoing twice goes two steps back
+            self._undo.pop()
+        return f"{words} is undone: {message}"
 
     def _instant(self, command: Command, action: str, done: str) -> str:
         """Let an AGV do an instant action of VDA 5050 3.0.0, 6.2."""

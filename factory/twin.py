@@ -6,12 +6,14 @@ Read :meth:`Twin.tick` first; everything else in this file builds what it uses.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from bridges.inbox import Inbox
 from factory.emergency import EmergencyStops
+from factory.observed import Observed
 from factory.outages import Changes, DownTracker
 from factory.outlook import Outlook
 from factory.rooms import blaming, channel_seed, draw_seed, generator, radio_hall, walk_space
@@ -22,7 +24,8 @@ from factory.stop_ledger import Stops
 from factory.world import LINK_RADIUS_M, World, WorldSpec
 from factory.zones import Zones
 from humans.sources import create_crowd
-from humans.types import Occupancy, PeopleState
+from humans.tracked_crowd import TrackedCrowd
+from humans.types import Occupancy, PeopleModel, PeopleState
 from radio.config import RadioConfig
 from radio.figures.energy import ResourceAccount
 from radio.figures.kpi_parts import latency_quantile_us
@@ -35,6 +38,9 @@ from robots.cobot import Cobots
 from robots.fleet import Fleet
 from robots.safety import nearest_person
 from robots.state import BREAKDOWN, AgvState, CobotState
+
+if TYPE_CHECKING:
+    from factory.live_twin import LiveTwin
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -79,6 +85,11 @@ class Twin:
     Parameters
     ----------
     loaded : a valid scenario.
+    beside_a_plant : whether people come from where the ``live`` section says; a batch run simulates them.
+
+    Attributes
+    ----------
+    live : what a live twin knows of its plant, None without one.
 
     Raises
     ------
@@ -86,7 +97,7 @@ class Twin:
         Where a room refuses its section.
     """
 
-    def __init__(self, loaded: LoadedScenario) -> None:
+    def __init__(self, loaded: LoadedScenario, *, beside_a_plant: bool = False) -> None:
         self.loaded = loaded
         self.scenario = scenario = loaded.scenario
         seed = scenario.seed
@@ -94,14 +105,17 @@ class Twin:
         self._physics_us = 1_000_000 // scenario.clock.physics_hz
         self.time_us = 0
         self.inbox, self.steering = Inbox(), Steering(self)
+        self.observed: Observed | None = None  # what real machines tell, where live mode follows some
         with blaming(loaded, "people"):
             floor = walk_space(scenario.hall, scenario.robots.cobots)
-            self.crowd = create_crowd(
-                scenario.people,
-                floor,
-                generator(seed, "people"),
-                loaded.base_dir("people.shift" if scenario.people.shift else "people.replay"),
-            )
+            self.crowd: PeopleModel
+            if beside_a_plant and scenario.live.people_from == "tags":
+                most = scenario.live.max_people or max(scenario.people.count, 1)
+                self.crowd = TrackedCrowd(most, scenario.people, scenario.live.tracking, floor, generator(seed, "people"))
+            else:
+                folder = loaded.base_dir("people.shift" if scenario.people.shift else "people.replay")
+                self.crowd = create_crowd(scenario.people, floor, generator(seed, "people"), folder)
+        self.live: LiveTwin | None = None
         with blaming(loaded, "robots"):
             self.fleet = Fleet(scenario.robots, generator(seed, "fleet"), survival_time_us(scenario.radio, "agv"))
             self.cobots = Cobots(scenario.robots, generator(seed, "cobots"), survival_time_us(scenario.radio, "cobot"))
@@ -164,14 +178,24 @@ class Twin:
         """Advance by one tick; messages delivered in it move machines in the next."""
         now, dt = self.time_us, self.dt_us
         self.steering.apply(self.inbox.drain())
+        if self.live is not None:
+            self.live.take_in(now)
         overdue_us = self._overdue_us()
         halt, delay_us = self._halted(now), self._radio_delay_us(now)
+        if self.observed is not None:
+            broken = self.breakdowns.broken[: self.fleet.n].copy()
+            halt = self.observed.begin(dt, halt, broken, len(self.cobots.names))
+            self.fleet.set_broken(broken)
         self.fleet.step(now, dt, overdue_us[: self.fleet.n], self.people.position_m, self.people.present)
         self.cobots.step(
             now, dt, overdue_us[self.fleet.n :], self._separation_m, taker_m=self._takers_m(), halt=halt, radio_delay_us=delay_us
         )
         self.stops.add(now, dt)
         self.agvs, self.cobot_state = self.fleet.state(), self.cobots.state()
+        if self.live is not None:
+            self.agvs = self.live.agvs_at(self.agvs, 0)
+        if self.observed is not None:
+            self.agvs, self.cobot_state = self.observed.follow(self.agvs, self.cobot_state)
         self.crowd.step(now, dt, self._occupancy())
         self.people = self.crowd.state()
         contacts = self._physics(now)
@@ -193,7 +217,10 @@ class Twin:
             self.zones.add(delivered[0])
             self._delivered = delivered[0]
         self.time_us = now + dt
-        return Tick(now, self.people, self.agvs, self.cobot_state, scene, delivered, changes, contacts, air)
+        tick = Tick(now, self.people, self.agvs, self.cobot_state, scene, delivered, changes, contacts, air)
+        if self.live is not None:
+            self.live.watch(tick)
+        return tick
 
     def scene(self, time_us: int, people: PeopleState, agvs: AgvState) -> Scene:
         """Return what the radio sees when people and AGVs stand like this."""
@@ -228,9 +255,16 @@ class Twin:
         for horizon_us, futures in zip(
             self.outlook.horizon_us.tolist(), self.outlook.ahead(now, self.people, rates), strict=True
         ):
-            agvs = self.fleet.state_ahead(horizon_us / 1e6)
+            agvs = self.agvs_ahead(horizon_us)
+            if self.observed is not None:
+                agvs = self.observed.ahead(agvs, horizon_us / 1e6)
             scenes += [self.scene(now + horizon_us, people, agvs) for people in futures]
         return scenes
+
+    def agvs_ahead(self, horizon_us: int) -> AgvState:
+        """Return the fleet as it will be if undisturbed; real AGVs as their shadows go on."""
+        agvs = self.fleet.state_ahead(horizon_us / 1e6)
+        return agvs if self.live is None else self.live.agvs_at(agvs, horizon_us)
 
     def _takers_m(self) -> Floats | None:
         """Distance from each cobot's hand-over place to the nearest person who stands there [m], inf for none."""
@@ -295,7 +329,8 @@ class Twin:
         return self.world.picture()
 
     def close(self) -> None:
-        """Let go of the physics engine."""
+        """Stop what was started for somebody outside, and let go of the physics engine."""
+        self.steering.close()
         self.world.close()
 
 

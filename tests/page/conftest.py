@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 
 import pytest
-from page_feed import FakeTwin
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from page_feed import FakeTwin, free_port
 
 
 @pytest.fixture(autouse=True)

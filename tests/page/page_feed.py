@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import socket
 import threading
 import time
 from dataclasses import replace
@@ -13,7 +14,7 @@ import numpy as np
 from bridges.credentials import hash_password
 from bridges.inbox import Command, Inbox
 from bridges.page.config import PageConfig
-from bridges.page.scene import PeopleView, SceneView
+from bridges.page.scene import ActingView, PeopleView, SceneView
 from bridges.page.server import PageServer
 from bridges.view import LinkView, MachineView, ServiceView, TwinView, ZoneView
 
@@ -100,6 +101,7 @@ class FakeTwin:
         self.server = PageServer(self.config, folder, self.inbox, SCENE)
         self.sizes, self.n_people = sizes, people
         self.time_us, self.paused, self.stopped = 0, False, set[str]()
+        self.acting = ActingView("reactive", 1.0)
         self.commands: list[Command] = []
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -128,7 +130,7 @@ class FakeTwin:
             for command in self.inbox.drain():
                 self.commands.append(command)
                 self._carry_out(command)
-            self.server.publish(self._view(), self.people())
+            self.server.publish(self._view(), self.people(), self.acting)
             if not self.paused:
                 self.time_us += 100_000
             self._stop.wait(0.1)
@@ -142,10 +144,21 @@ class FakeTwin:
                 command.answer(False, f"AGV {command.target!r} is unknown")
                 return
             (self.stopped.add if command.name == "stop_agv" else self.stopped.discard)(command.target)
+        elif command.name == "set_policy":
+            self.acting = replace(self.acting, policy=str(command.argument("policy")))
+        elif command.name == "set_speed":
+            self.acting = replace(self.acting, speed=float(str(command.argument("factor"))))
         command.answer(True, f"{command.name} {command.target}".strip())
 
 
-def wait_until(true: object, seconds: float = 8.0) -> None:
+def free_port() -> int:
+    """Return a TCP port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until(true: object, seconds: float = 60.0) -> None:
     """Wait until a callable returns something true, fail after ``seconds``."""
     end = time.monotonic() + seconds
     while not true():  # type: ignore[operator]

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from page_browser import CHROMIUM, Browser
+from page_browser import Browser
 from page_feed import PASSWORDS, FakeTwin, wait_until
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +72,7 @@ def test_the_past_can_be_looked_at_and_its_outage_read(fresh: Browser, twin: Fak
     fresh.log_in(twin.server.url, "emil", PASSWORDS["emil"])
     fresh.wait("!document.querySelector('#scrub').disabled")
     fresh.click("#previous-outage")
-    fresh.wait("!window.factoryTwin.state.live && window.factoryTwin.state.tick.time === 3000000")
+    fresh.wait("!window.factoryTwin.state.live && window.factoryTwin.state.tick?.time === 3000000")
     fresh.wait("document.querySelector('#details').innerText.includes('panel-estop')")
     assert "agv-02" in fresh.text("#details")
     fresh.click("nav a[href='/outages']")
@@ -82,9 +81,10 @@ def test_the_past_can_be_looked_at_and_its_outage_read(fresh: Browser, twin: Fak
     number = fresh.run("document.querySelector('[data-alarm]').dataset.alarm")
     fresh.click(f"[data-alarm='{number}']")
     fresh.wait(f"document.querySelector('[data-alarm=\"{number}\"]') === null")
-    assert "emil" in fresh.text("main")
+    fresh.click("#all-alarms")  # what is acknowledged and over leaves the list
+    fresh.wait("document.querySelector('main').innerText.includes('emil')")
     fresh.click("#live")
-    fresh.wait("window.factoryTwin.state.tick.time > 4500000")
+    fresh.wait("window.factoryTwin.state.tick?.time > 4500000")
 
 
 def test_a_viewer_is_told_zones_only_and_has_no_buttons(fresh: Browser, twin: FakeTwin) -> None:
@@ -92,7 +92,8 @@ def test_a_viewer_is_told_zones_only_and_has_no_buttons(fresh: Browser, twin: Fa
     fresh.wait("window.factoryTwin.frames > 8")
     kinds = {json.loads(text)["type"] for text in fresh.frames}
     assert kinds == {"hello", "tick", "watch"}
-    assert not any("1234" in text or "3321" in text for text in fresh.frames if '"tick"' in text)
+    pose = re.compile(r"(?<![\d.])(1234|3321|12\.34|33\.21)(?![\d.])")  # a number of its own, not a part of a time
+    assert not any(pose.search(text) for text in fresh.frames if '"tick"' in text)
     assert fresh.run("getComputedStyle(document.querySelector('#steer')).display") == "none"
     fresh.click("nav a[href='/machines']")
     fresh.wait("document.querySelectorAll('tbody tr').length >= 16")

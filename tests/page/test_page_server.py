@@ -26,6 +26,7 @@ from bridges.page.server import PageServer
 from bridges.page.users import Sessions, load_page_users
 from bridges.page.watch import AGAIN_US, STOP_LONG_US, Watch
 from bridges.view import TwinView
+from bridges.view_parts import OutageView
 
 _READ = ("view", "machines", "links", "services", "zones", "outages", "alarms", "scene", "history", "frames?start_us=0&count=50")
 
@@ -80,7 +81,8 @@ def test_no_answer_to_a_viewer_holds_a_persons_place(twin: FakeTwin) -> None:
     with connect(_socket_url(twin), proxy=None, additional_headers={"Cookie": f"{COOKIE}={token}"}) as socket:
         told += "".join(str(socket.recv(timeout=5)) for _ in range(12))
     assert '"tick"' in told
-    for secret in ("12.34", "1234", "33.21", "3321", '"people",'):
+    # pairs: an AGV may pass one of the numbers
+    for secret in ("1234,3321", '"x_m":12.34,"y_m":33.21', "12.34,33.21", '"people",'):
         assert secret not in told
 
 
@@ -211,6 +213,38 @@ def test_an_agv_that_stands_long_raises_one_alarm() -> None:
     assert (alarm.kind, alarm.subject, alarm.since_us) == ("agv_stopped", "agv-01", STOP_LONG_US)
     assert watch.acknowledge(alarm.id, "emil")
     assert alarm.acknowledged_by == "emil"
+
+
+def test_a_flickering_risk_is_one_alarm_and_a_short_one_none() -> None:
+    watch = Watch()
+    for tick in range(100):
+        calm = _at(100_000 * tick, 100_000)
+        # agv-01 for 0.2 s; agv-03 flickers from 1 s to 5 s
+        risky = {"agv-01": tick in (3, 4), "agv-03": 10 <= tick < 50 and tick % 3 == 0}
+        watch.add(replace(calm, links=tuple(replace(k, risk=0.9 if risky.get(k.device) else 0.0) for k in calm.links)))
+    (alarm,) = watch.alarms
+    assert (alarm.kind, alarm.subject, alarm.count, alarm.active) == ("risk_high", "agv-03", 1, False)
+    assert watch.acknowledge_over("emil") == 1
+    assert watch.acknowledge_over("sara") == 0
+    assert alarm.acknowledged_by == "emil"
+
+
+def test_an_alarm_that_comes_again_must_be_acknowledged_again() -> None:
+    watch = Watch()
+    for time_us, like_us in ((0, 3_500_000), (100_000, 100_000)):
+        watch.add(_at(time_us, like_us))
+    (alarm,) = [a for a in watch.alarms if a.kind == "service_down"]
+    assert watch.acknowledge(alarm.id, "emil")
+    watch.add(_at(5_000_000, 3_500_000))
+    assert (alarm.count, alarm.active, alarm.acknowledged_by) == (2, True, "")
+    assert watch.acknowledge_over("emil") == 0  # it is not over
+
+
+def test_an_outage_tells_the_cause_that_the_view_has() -> None:
+    watch = Watch()
+    last = OutageView("agv-02", "panel-estop", 3_000_000, None, "body", "person", "ceiling-north")
+    watch.add(replace(_at(3_500_000, 3_500_000), service_outages=(last,)))
+    assert watch.outages[0].seen == "agv-02 lost messages over ceiling-north: a body in the path; a person is in the way"
 
 
 def _at(time_us: int, like_us: int) -> TwinView:

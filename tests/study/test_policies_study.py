@@ -7,6 +7,7 @@ import json
 import math
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import policies_stub as stub
@@ -122,6 +123,9 @@ def test_other_verdicts():
     assert aims.against_oracle(control(1e-6), control(0.0)).verdict == NOT_MET
     assert aims.never_worse(control(2e-6), control(1e-6)).verdict == NOT_MET
     assert aims.never_worse(control(1e-6), control(1e-6)).verdict == MET
+    assert aims.by_forecasts(control(1e-6), control(1e-5)).verdict == MET
+    assert aims.by_forecasts(control(1e-6), control(1e-6)).verdict == NOT_MET  # the same is not less
+    assert aims.by_forecasts(control(0.0), control(0.0)).verdict == NOT_ASKED
     assert aims.capacity_aim((64, 48, 64), (20, 16, 24), False).verdict == MET
     assert aims.capacity_aim((32, 32, 32), (20, 20, 20), False).verdict == NOT_MET
     assert aims.capacity_aim((64, 32, 64), (20, 16, 24), False).verdict == OPEN
@@ -282,3 +286,13 @@ def test_what_is_written_by_hand_stays():
     page = f"# Title\n\nBy hand.\n\n{BEGIN}\nold\n{END}\n\nBelow.\n"
     assert with_generated(page, "new") == f"# Title\n\nBy hand.\n\n{BEGIN}\nnew\n{END}\n\nBelow.\n"
     assert with_generated("# Title\n", "new") == f"# Title\n\n{BEGIN}\nnew\n{END}\n"
+
+
+def test_halls_in_which_a_second_leg_helps_come_first_where_a_gain_is_examined():
+    def tuned(reactive, twice):
+        return parts.Tuned((6.0,), (reactive,), (reactive,), (1.0,), (reactive,), 0, None if twice is None else (twice,))
+
+    known = {"interference": tuned(4e-3, 2e-3), "bodies": tuned(5e-4, 0.0), "weak": tuned(6e-4, 1e-5), "none": tuned(1e-3, None)}
+    asked = SimpleNamespace(halls=[SimpleNamespace(name=name) for name in ("untrained", *known)])
+    assert [h.name for h in parts.ranked(asked, known)][:2] == ["interference", "none"]
+    assert [h.name for h in parts.ranked_by_use(asked, known)] == ["weak", "bodies", "interference", "none", "untrained"]

@@ -134,7 +134,12 @@ def by_forecasts(aware: Compared, adaptive: Compared) -> Verdict:
     figure = f"unavailability {in_words(risk)}, symbols {in_words(spent)}"
     if math.isnan(risk.value):
         return Verdict(aim, NOT_ASKED, figure, "neither had any")
-    return Verdict(aim, below(risk, 1.0), figure, risk.reason)
+    verdict = below(risk, 1.0)
+    if verdict == MET and risk.low >= 1.0:
+        return Verdict(aim, NOT_MET, figure, "both have the same: what is lost here people do not take")
+    if verdict == MET and risk.high >= 1.0:
+        return Verdict(aim, OPEN, figure, "the interval holds 1")
+    return Verdict(aim, verdict, figure, risk.reason)
 
 
 def capacity_aim(aware: tuple[float, float, float], reactive: tuple[float, float, float], most: bool) -> Verdict:

@@ -84,7 +84,7 @@ def _run(asked: Asked, session: Session, console: Console) -> None:
     tuned = parts.train(asked, session)
     for name, margin in tuned.items():
         console.print(f"{name}: reactive's best fixed margin {margin.best_db:g} dB", soft_wrap=True, highlight=False)
-    order = parts.ranked(asked, tuned)
+    order, by_use = parts.ranked(asked, tuned), parts.ranked_by_use(asked, tuned)
     if "table" in asked.parts:
         for hall in asked.halls:
             session.run(parts.table_folder(asked, session, hall, tuned.get(hall.name)), f"table, {hall.name}")
@@ -101,10 +101,10 @@ def _run(asked: Asked, session: Session, console: Console) -> None:
             gone = f"{session.points - before} points in {time.monotonic() - begun:.0f} s"
             console.print(f"capacity, {hall.name}: {gone}", soft_wrap=True, highlight=False)
     if "sensitivity" in asked.parts:
-        for hall in order[: asked.sensitivity.halls]:
+        for hall in by_use[: asked.sensitivity.halls]:
             session.run(sensitivity.sensitivity_folder(asked, session, hall), f"sensitivity, {hall.name}")
     if "acting" in asked.parts:
-        for hall in order[: asked.acting.halls]:
+        for hall in by_use[: asked.acting.halls]:
             session.run(parts.acting_folder(asked, session, hall), f"acting, {hall.name}")
 
 

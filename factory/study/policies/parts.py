@@ -15,6 +15,7 @@ from factory.study.study_folder import StudyFolder, StudyVariant
 from radio.messages.reliability import SMALLEST_RATE
 
 _HARDLY_DEARER = 1.05
+_TAKEN = 0.1
 OWN, BEST, LOOP, RIDING = "own", "best-margin", "outer-loop", "riding"
 
 
@@ -54,6 +55,7 @@ class Tuned:
     worst : (M,) largest unavailability of a control service against what its target leaves.
     best : index of the one that is taken: the least ``worst``; of those that are equal within a factor of 1.1 the largest margin
         that spends at most 5 % more than the cheapest of them.
+    twice : (M,) unavailability of all control under duplicate, None where it was not run.
     """
 
     margin_db: tuple[float, ...]
@@ -62,6 +64,7 @@ class Tuned:
     symbols: tuple[float, ...]
     worst: tuple[float, ...]
     best: int
+    twice: tuple[float, ...] | None = None
 
     @property
     def best_db(self) -> float:
@@ -90,6 +93,8 @@ def tuned_of(folder: StudyFolder, margins: tuple[float, ...]) -> Tuned | None:
     if pools is None:
         return None
     risk = [float(p.risk("reactive", CONTROL).mean()) for p in pools]
+    told = all("duplicate" in p.policies for p in pools)
+    twice = tuple(float(p.risk("duplicate", CONTROL).mean()) for p in pools) if told else None
     spent = [float(p.symbols("reactive", CONTROL).sum() / p.simulated_s.sum()) for p in pools]
     worst = [_worst(p) for p in pools]
     least = min(worst)
@@ -97,7 +102,7 @@ def tuned_of(folder: StudyFolder, margins: tuple[float, ...]) -> Tuned | None:
     cheapest = min(spent[i] for i in good)
     best = max((i for i in good if spent[i] <= _HARDLY_DEARER * cheapest), key=lambda i: margins[i])
     every = [float(p.risk("reactive", EVERYTHING).mean()) for p in pools]
-    return Tuned(margins, tuple(risk), tuple(every), tuple(spent), tuple(worst), best)
+    return Tuned(margins, tuple(risk), tuple(every), tuple(spent), tuple(worst), best, twice)
 
 
 def _worst(pool: Pool) -> float:
@@ -128,6 +133,19 @@ def ranked(asked: Asked, tuned: dict[str, Tuned]) -> tuple[Hall, ...]:
         return (0.0, 0.0) if found is None else (-found.risk[found.best], -found.every[found.best])
 
     return tuple(sorted(asked.halls, key=how_bad))  # a stable sort
+
+
+def ranked_by_use(asked: Asked, tuned: dict[str, Tuned]) -> tuple[Hall, ...]:
+    """Order halls as `ranked` does, those first in which a second leg takes most of reactive's unavailability away.
+
+    What a hall loses to interference, or where no TRP is seen, no plan can save: nothing would be sensitive to anything there.
+    """
+
+    def useless(hall: Hall) -> bool:
+        found = tuned.get(hall.name)
+        return found is None or found.twice is None or found.twice[found.best] > _TAKEN * found.risk[found.best]
+
+    return tuple(sorted(ranked(asked, tuned), key=useless))
 
 
 def curve_folder(asked: Asked, session: Session, hall: Hall) -> StudyFolder:

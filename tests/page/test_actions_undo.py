@@ -1,0 +1,66 @@
+"""TRPs switched off and on by command, and actions that are undone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from bridges.inbox import Answer, Command
+from factory.branching import present
+from factory.scenario import load_scenario
+from factory.twin import Twin
+
+
+@pytest.fixture(scope="module")
+def twin() -> Iterator[Twin]:
+    running = Twin(load_scenario("small", ["people.count=2", "people.panels=0", "radio.compare=[]"]))
+    for _ in range(50):
+        running.tick()
+    yield running
+    running.close()
+
+
+def _ask(twin: Twin, name: str, target: str = "", **arguments: str) -> Answer:
+    answers: list[Answer] = []
+    assert twin.inbox.put(Command("test", name, target, tuple(arguments.items()), answers.append))
+    twin.tick()
+    (answer,) = answers
+    return answer
+
+
+def _serving(twin: Twin) -> set[int]:
+    plan = twin.networks[0].plan
+    assert plan is not None
+    return set(np.unique(plan.trp[:, 0]).tolist())
+
+
+def test_a_trp_that_is_off_serves_nobody_until_it_is_on_again(twin: Twin) -> None:
+    served = _serving(twin)
+    assert 0 in served
+    assert _ask(twin, "switch_trp_off", "ceiling-west") == Answer(True, "TRP ceiling-west is off")
+    for _ in range(200):
+        twin.tick()
+    assert _serving(twin) == {1}
+    assert [o.trp for o in present(twin).scenario.radio.outages] == ["ceiling-west"]
+    assert "off already" in _ask(twin, "switch_trp_off", "ceiling-west").message
+    assert "the last one that is on" in _ask(twin, "switch_trp_off", twin.scenario.radio.trps[1].name).message
+    assert _ask(twin, "undo").message == "switching ceiling-west off is undone: TRP ceiling-west is on"
+    for _ in range(300):
+        twin.tick()
+    assert 0 in _serving(twin)
+    assert present(twin).scenario.radio.outages == ()
+    assert "was not switched off" in _ask(twin, "switch_trp_on", "ceiling-west").message
+    assert "did you mean 'ceiling-west'?" in _ask(twin, "switch_trp_off", "ceiling-wst").message
+
+
+def test_actions_are_undone_the_last_one_first(twin: Twin) -> None:
+    before = twin.networks[0].policy
+    assert _ask(twin, "set_policy", policy="human_aware").done
+    assert _ask(twin, "stop_agv", "agv-01").done
+    assert not _ask(twin, "set_policy", policy="nonsense").done  # what was refused is not there to be undone
+    assert _ask(twin, "undo").message == "stop of agv-01 is undone: agv-01 goes on"
+    assert _ask(twin, "undo").message == f"policy human_aware is undone: the acting policy is {before}"
+    assert twin.networks[0].policy == before
+    assert _ask(twin, "undo") == Answer(False, "there is nothing to undo")
