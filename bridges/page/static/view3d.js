@@ -7,7 +7,7 @@ import { buildHall, buildScene } from "./solid_scene.js";
 
 const PICK_PX = 24;
 const FOV = { orbit: 0.8, trp: 1.5 };
-const [SLOW_MS, FAST_MS, LEAST_POINTS, PACED_FRAMES] = [30, 20, 0.15, 8];
+const [SLOW_MS, FAST_MS, LEAST_POINTS, MOST_POINTS, PACED_FRAMES, REST_MS] = [30, 20, 0.15, 2, 8, 400];
 const FILLED = 0.9; // of the picture, by the hall
 
 // A button that puts the 3D view over the floor's frame; floor gives layers and the picked device.
@@ -83,6 +83,7 @@ class Solid {
     delete this.floor.reset;
     this.xr?.end();
     this.observer.disconnect();
+    clearTimeout(this.resting);
     this.element.remove();
     this.renderer?.close();
   }
@@ -102,8 +103,10 @@ class Solid {
     requestAnimationFrame((now) => {
       this.due = false;
       if (this.closed) return;
-      this.pace(now);
+      if (this.rested) this.size();
+      this.rested = false;
       this.draw();
+      requestAnimationFrame((next) => this.pace(next - now));
     });
   }
 
@@ -195,18 +198,31 @@ class Solid {
     this.scenes = [still, this.scene];
   }
 
-  // Without a graphics card, draw fewer points where frames come slowly, and more again where there is time.
-  pace(now) {
-    const passed = now - (this.drawnMs ?? now);
-    this.drawnMs = now;
-    if (!this.renderer?.software || passed <= 0 || passed > 1000) return; // nobody asked for a frame in between
+  // Without a graphics card, draw fewer points where a frame takes long, and more again, up to two for one, where there is time.
+  // passed: from this frame to the next one that the browser offered [ms].
+  pace(passed) {
+    if (!this.renderer?.software || this.closed) return;
+    clearTimeout(this.resting);
     this.frameMs = 0.8 * (this.frameMs ?? passed) + 0.2 * passed;
-    const wanted = this.frameMs > SLOW_MS ? Math.max(LEAST_POINTS, this.points * 0.8) : this.frameMs < FAST_MS ? Math.min(1, this.points * 1.1) : this.points;
     this.paced = (this.paced ?? 0) + 1;
-    if (wanted === this.points || this.paced < PACED_FRAMES) return;
-    this.paced = 0;
-    this.points = wanted;
+    const wanted = this.frameMs > SLOW_MS ? Math.max(LEAST_POINTS, this.points * 0.8) : this.frameMs < FAST_MS ? Math.min(MOST_POINTS, this.points * 1.1) : this.points;
+    if (wanted !== this.points && this.paced >= PACED_FRAMES) {
+      this.paced = 0;
+      this.points = wanted;
+      this.size();
+      this.ask(); // a canvas of another size is empty
+    } else if (this.points < MOST_POINTS) this.resting = setTimeout(() => this.rest(), REST_MS);
+  }
+
+  // Nothing has moved for a while: draw the picture once as well as can be.
+  rest() {
+    if (this.closed) return;
+    const points = this.points;
+    this.points = MOST_POINTS;
     this.size();
+    this.draw();
+    this.points = points;
+    this.rested = true;
   }
 
   // A place of the hall on the canvas [px], null where it is behind the eye.
