@@ -1,4 +1,4 @@
-"""A day beside a plant is replayed bit by bit: people from tags, a shadowed AGV, radio measurements, and what the twin did itself."""
+"""A day beside a plant is replayed bit by bit: tagged people, a shadowed AGV, radio measurements, and the twin's own acts."""
 
 from __future__ import annotations
 
@@ -63,9 +63,7 @@ class Plant:
         self.twin, self.now_s = twin, BEGAN_S
         scenario, self._rng = twin.scenario, np.random.default_rng(3)
         self.tags = TagReader(scenario.bridges.tags)
-        self.reports = RadioReportReader(
-            scenario.bridges.radio_reports, twin.devices, [trp.name for trp in scenario.radio.trps]
-        )
+        self.reports = RadioReportReader(scenario.bridges.radio_reports, twin.devices, [trp.name for trp in scenario.radio.trps])
         self._agv_s = np.nan
         assert isinstance(twin.crowd, TrackedCrowd)
         people = LivePeople(twin.crowd, self.tags.drain, 0.01)
