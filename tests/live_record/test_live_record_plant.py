@@ -162,11 +162,16 @@ def replay(day: Day) -> Iterator[Replay]:
 def test_every_tick_of_the_replay_is_that_of_the_day(day: Day, replay: Replay) -> None:
     assert day.people_seen == len(NAMES)
     assert day.measured > 0
+    ended: list[Any] = []
+    take = replay.twin.stops.take
+    replay.twin.stops.take = lambda: ended.extend(take()) or []  # type: ignore[method-assign, func-returns-value]
     for k in range(TICKS):
         replay.tick()
         assert state_of(replay.twin) == day.states[k], f"tick {k}"
     assert json.dumps(collect(replay.twin)) == day.figures
     assert len(set(day.states)) == TICKS
+    assert ended  # stops did end, and none of them is kept
+    assert take() == []
 
 
 def test_a_moment_can_be_returned_to_and_branched(day: Day, replay: Replay) -> None:
