@@ -37,6 +37,7 @@ from factory.live_record_rows import (
     MappedRow,
     PrintRow,
     RadioRow,
+    ReachedRow,
     RecalledRow,
     Row,
     TagsRow,
@@ -50,6 +51,7 @@ __all__ = ["DAY", "FINGERPRINT_US", "FORMAT", "INPUTS", "LiveRecord", "fingerpri
 _log = logging.getLogger(__name__)
 
 FINGERPRINT_US = 10_000_000
+_REACHED_US = 1_000_000
 FORMAT = 2
 DAY, INPUTS = "day.json", "inputs.jsonl"
 _PATHS = ("people.replay", "bridges.mapping.file")
@@ -109,7 +111,7 @@ class LiveRecord:
             raise UserError(f"{folder} cannot be written: {error.strerror}") from error
         self._folder, self._twin = folder, twin
         self.fault = ""
-        self._printed_us = 0
+        self._told_us = 0
         self._clock = PlantClock()
         self._clock_told = False
         self._online: list[bool] | None = None
@@ -179,9 +181,10 @@ class LiveRecord:
     # ------------------------------------------------------------------ what comes in
     def _applied(self, apply: Callable[[Iterable[Command]], None], commands: Iterable[Command]) -> None:
         now_us = self._twin.time_us
-        if now_us % FINGERPRINT_US == 0 and now_us != self._printed_us:
-            self._printed_us = now_us
-            self._put(PrintRow(t=now_us, value=fingerprint(self._twin)))
+        if now_us % _REACHED_US == 0 and now_us != self._told_us:
+            self._told_us = now_us
+            prints = now_us % FINGERPRINT_US == 0
+            self._put(PrintRow(t=now_us, value=fingerprint(self._twin)) if prints else ReachedRow(t=now_us))
         commands = tuple(commands)
         for c in commands:
             if c.name in JOB_WORDS:  # they ask for work beside the twin, and change nothing of it

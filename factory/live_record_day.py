@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from factory.errors import UserError
 from factory.live_record import DAY, FORMAT, INPUTS
-from factory.live_record_rows import EndRow, PrintRow, Row, read_row
+from factory.live_record_rows import EndRow, PrintRow, ReachedRow, Row, read_row
 
 __all__ = ["DayReader", "RecordedDay", "read_day", "seconds_text"]
 
@@ -58,7 +58,7 @@ def read_day(folder: Path) -> RecordedDay:
                 raise reader.fault("nothing may follow the end of the day")
             if isinstance(row, PrintRow | EndRow):
                 prints[row.t], whole = row.value, isinstance(row, EndRow)
-            else:
+            elif not isinstance(row, ReachedRow):
                 rows += 1
             if row.t < end_us:
                 raise reader.fault(f"time {row.t} us goes back; {end_us} us was before it")

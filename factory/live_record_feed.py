@@ -29,6 +29,7 @@ from factory.live_record_rows import (
     MappedRow,
     PrintRow,
     RadioRow,
+    ReachedRow,
     RecalledRow,
     Row,
     TagsRow,
@@ -126,7 +127,7 @@ class DayFeed:
         self._rows, self._acts = {}, []
         for row in self._reader.up_to(now_us):
             self._check(row)
-            if isinstance(row, PrintRow | EndRow):
+            if isinstance(row, PrintRow | ReachedRow | EndRow):
                 continue
             if isinstance(row, RecalledRow):
                 self._recall(row)

@@ -19,8 +19,8 @@ from bridges.radio_reports import RadioReadings
 from bridges.tags import TagObservations
 
 __all__ = [
-    "AgvsRow", "ClockRow", "CommandRow", "EndRow", "MappedRow", "PrintRow", "RadioRow", "RecalledRow", "Row", "TagsRow",
-    "array_of", "numbers", "read_row",
+    "AgvsRow", "ClockRow", "CommandRow", "EndRow", "MappedRow", "PrintRow", "RadioRow", "ReachedRow", "RecalledRow", "Row",
+    "TagsRow", "array_of", "numbers", "read_row",
 ]  # fmt: skip
 
 FloatArray = npt.NDArray[np.float64]
@@ -50,6 +50,12 @@ class PrintRow(_Row):
 
     kind: Literal["fingerprint"] = "fingerprint"
     value: str
+
+
+class ReachedRow(_Row):
+    """The twin has come so far, and nothing else is to be said."""
+
+    kind: Literal["reached"] = "reached"
 
 
 class EndRow(_Row):
@@ -182,7 +188,7 @@ class MappedRow(_Row):
     heard_s: _Numbers | None = None
 
 
-Row: TypeAlias = PrintRow | EndRow | ClockRow | RecalledRow | CommandRow | TagsRow | AgvsRow | RadioRow | MappedRow
+Row: TypeAlias = PrintRow | ReachedRow | EndRow | ClockRow | RecalledRow | CommandRow | TagsRow | AgvsRow | RadioRow | MappedRow
 _ROWS: TypeAdapter[Row] = TypeAdapter(Annotated[Row, Field(discriminator="kind")])
 
 

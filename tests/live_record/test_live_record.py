@@ -44,7 +44,8 @@ def test_replay_is_the_day_bit_by_bit(day: tuple[Path, str]) -> None:
     recorded = read_day(folder)
     assert recorded.whole
     with closing(DayReader(folder)) as reader:
-        assert [row.t for row in reader.up_to(1_900_000)] == [400_000] * 2 + [900_000] * 3
+        rows = [(row.t, row.kind) for row in reader.up_to(1_900_000)]
+    assert rows == [(400_000, "command")] * 2 + [(900_000, "command")] * 3 + [(1_000_000, "reached")]
     replay = Replay(recorded)
     replay.run(recorded.end_us)
     assert replay.checked == 1
@@ -68,7 +69,7 @@ def test_a_killed_twin_leaves_what_it_took(day: tuple[Path, str], tmp_path: Path
     (tmp_path / "inputs.jsonl").write_text(text[:-20], encoding="utf-8")
     cut = read_day(tmp_path)
     assert not cut.whole
-    assert (cut.rows, cut.end_us) == (5, 900_000)
+    assert (cut.rows, cut.end_us) == (5, 1_000_000)  # the end was cut off
 
 
 def test_branch_differs_and_the_record_does_not(day: tuple[Path, str]) -> None:
