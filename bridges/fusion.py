@@ -23,6 +23,7 @@ _GATE = (0.0, 13.815510557964274, 18.466826952903151, 22.457744484825323)
 """Chi-square, 99.9 %, with 2, 4 and 6 degrees of freedom: two, three and four places."""
 _MORE_EXACT = 2.0
 _MEMORY = 200
+_PAIRS = 100  # of systems whose agreement is kept; they name themselves
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -40,7 +41,7 @@ class Fusion:
     counts : ``fused`` places that went into another, ``conflict`` instants at which systems contradicted each other,
         ``left_out``.
     agreement : per pair of systems, the mean squared distance at the same instant over what their accuracies say; 2 where both
-        are true, more where they promise too much. Which of two is wrong cannot be told from it.
+        are true, more where they promise too much. Which of two is wrong cannot be told from it. Of 100 pairs at most.
     """
 
     def __init__(self, same_instant_s: float) -> None:
@@ -107,6 +108,8 @@ class Fusion:
                 off = float(((place_m[i] - place_m[j]) ** 2).sum() / (sigma_m[i] ** 2 + sigma_m[j] ** 2))
                 pair = " ".join(sorted((names[i], names[j])))
                 mean = self.agreement.get(pair)
+                if mean is None and len(self.agreement) >= _PAIRS:
+                    continue
                 self.agreement[pair] = off if mean is None else mean + (off - mean) / _MEMORY
 
 

@@ -21,7 +21,9 @@ import numpy.typing as npt
 
 from bridges.mapping_file import BoundEntry, BoundMapping
 
-__all__ = ["BAD", "GOOD", "QUALITIES", "RESET_AFTER", "UNCERTAIN", "MappedObservations", "MappedValues", "WrongValueError"]
+__all__ = [
+    "BAD", "GOOD", "QUALITIES", "RESET_AFTER", "UNCERTAIN", "CameIn", "MappedObservations", "MappedValues", "WrongValueError",
+]  # fmt: skip
 
 QUALITIES = ("good", "uncertain", "bad")
 """What a value is worth, as OPC 10000-4, 7.39 has the severities of status codes; index = code."""
@@ -65,6 +67,20 @@ class MappedObservations:
     age_s: FloatArray
     stale: BoolArray
     fresh: BoolArray
+
+
+@dataclass(frozen=True, slots=True)
+class CameIn:
+    """What sources put in since it was last taken.
+
+    Attributes
+    ----------
+    rows : per value its variable, the value (NaN where it is bad), its quality and when it was measured [s], as they came.
+    heard_s : (n,) per source when it was last heard, seconds since 1970 [s]; -inf where never.
+    """
+
+    rows: tuple[tuple[int, float, int, float], ...]
+    heard_s: FloatArray
 
 
 def converted(bound: BoundEntry, raw: Any) -> float:
@@ -179,14 +195,23 @@ class MappedValues:
         ----------
         now_s : seconds since 1970 [s].
         """
-        fresh = np.zeros(len(self._value), np.bool_)
+        return self.known(now_s, self.drain())
+
+    def drain(self) -> CameIn:
+        """Take what waits; on the tick's thread."""
+        rows: deque[tuple[int, float, int, float]] = deque()
         if self._waiting:
             with self._lock:
-                rows, self._waiting = self._waiting, deque()
-            for row, value, quality, measured_s in rows:
-                fresh[row] |= self._keep(row, value, quality, measured_s)
+                rows, self._waiting = self._waiting, rows
+        return CameIn(tuple(rows), self._heard_s.copy())
+
+    def known(self, now_s: float, came: CameIn) -> MappedObservations:
+        """Return what is known of every variable with what ``came``; on the tick's thread. ``now_s`` since 1970 [s]."""
+        fresh = np.zeros(len(self._value), np.bool_)
+        for row, value, quality, measured_s in came.rows:
+            fresh[row] |= self._keep(row, value, quality, measured_s)
         as_of_s = self._measured_s - self._dead_s
-        heard_s = self._heard_s[self._source_of]
+        heard_s = came.heard_s[self._source_of]
         seen_s = np.where(self._by_connection, np.fmax(as_of_s, heard_s - self._dead_s), as_of_s)
         age_s = np.where(np.isnan(as_of_s), np.inf, np.maximum(now_s - seen_s, 0.0))
         stale = (age_s > self._stale_s) | (self._quality == BAD)

@@ -39,6 +39,7 @@ _TAKEN = 64  # places of a person that are known again when they come twice
 _AGREE = 3  # jumps that agree before they are believed
 _SWAP_S = 1.0
 _AHEAD_S = 0.5  # assumed: clocks kept by NTP differ by less
+_FAR_M = 10_000.0  # no hall is so large: the place is of another map, or made up
 _LOG_EVERY_S = 5.0
 
 FloatArray = npt.NDArray[np.float64]
@@ -136,7 +137,7 @@ class TagReader:
     Attributes
     ----------
     counts : places ``taken`` and refused (``size``, ``json``, ``schema``, ``batch``, ``crs``, ``accuracy``, ``late``, ``early``,
-        ``duplicate``, ``out_of_order``, ``jump``, ``tags``), and noticed: ``reordered``, ``relocated``, ``swapped``,
+        ``far``, ``duplicate``, ``out_of_order``, ``jump``, ``tags``), and noticed: ``reordered``, ``relocated``, ``swapped``,
         ``overflow``.
     """
 
@@ -230,6 +231,9 @@ class TagReader:
             self._refuse(reason, f"accuracy {accuracy_m:.2f} m, measured {arrived_s - measured_s:.3f} s before it came")
             return None
         x_m, y_m = self._frame.point_to_hall(*location.position.coordinates[:2])
+        if not (abs(x_m) <= _FAR_M and abs(y_m) <= _FAR_M):
+            self._refuse("far", f"more than {_FAR_M:g} m from the hall's corner; is bridges.tags.frame right?")
+            return None
         name = min(location.trackables) if location.trackables else location.provider_id
         kind = location.provider_type[:32]
         return self._pseudonym(name), measured_s, x_m, y_m, accuracy_m, kind, self._pseudonym(f"{kind} {location.provider_id}")

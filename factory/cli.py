@@ -87,7 +87,7 @@ def replay(
     until: Annotated[float | None, typer.Option(min=0, help="Moment in s of twin time; the end when absent.")] = None,
     branch: Annotated[
         list[str] | None,
-        typer.Option("--branch", metavar="KEY=VALUE", help="Go on from there with policy=, stop_agv=, release_agv=."),
+        typer.Option("--branch", metavar="KEY=VALUE", help="Go on from there with policy=, stop_agv=, trp_off=, ..."),
     ] = None,
     seconds: Annotated[float, typer.Option(min=0.1, help="How long a branch goes on in s.")] = 60.0,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,

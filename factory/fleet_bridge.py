@@ -98,6 +98,11 @@ class FleetSpeaker:
     def __init__(self, fleet: FleetBridge, agvs: VirtualAgvs) -> None:
         self._fleet, self._agvs = fleet, agvs
 
+    @property
+    def recalled(self) -> dict[str, Any] | None:
+        """Orders of a twin before this one that the AGVs go on with."""
+        return self._fleet.recalled
+
     def publish(self, view: TwinView) -> None:
         """Hand the fleet's own view over and return at once."""
         self._agvs.publish_fleet(self._fleet.view())
@@ -113,6 +118,12 @@ class FleetBridge:
     Parameters
     ----------
     fleet : the AGVs. serials : their names, in the fleet's order. map_id : name of the hall's map in messages.
+
+    Attributes
+    ----------
+    notice : what to tell the person at the keyboard, "" for nothing.
+    recalled : orders of a twin before this one that the AGVs go on with; None where there are none.
+    faults : messages that could not be carried out.
     """
 
     def __init__(self, fleet: Fleet, serials: Sequence[str], map_id: str = "hall") -> None:
@@ -125,6 +136,7 @@ class FleetBridge:
         self._known_cancel = [""] * n  # actionId of the last cancelOrder that is taken into account
         self._cancelled: list[str | None] = [None] * n  # orderId of what was cancelled
         self.notice = ""
+        self.recalled: dict[str, Any] | None = None
         self.faults = 0
         self._memory: dict[str, Any] | None = None
         self._memory_of, self._memory_us = -1, 0
@@ -240,7 +252,7 @@ class FleetBridge:
         if snapshot is None and not fault:
             return
         if not fault:
-            fault = self._recall(snapshot)
+            fault = self.take_up(snapshot)
         if fault:
             self.notice = f"VDA 5050: kept orders are not used ({fault}); they lie in {file.set_aside()}"
             return
@@ -249,8 +261,8 @@ class FleetBridge:
         what = f"{len(going)} of them with an order ({named})" if going else "none with an order"
         self.notice = f"VDA 5050: AGVs go on where the last twin ended, {what}; delete {file.path} to begin anew"
 
-    def _recall(self, snapshot: Any) -> str:
-        """Take a snapshot up; why not, "" where it was."""
+    def take_up(self, snapshot: Any) -> str:
+        """Go on with orders that were kept; returns why that cannot be, "" where it can."""
         try:
             fleet, told = snapshot["fleet"], snapshot["told"]
             edge_ids = [{int(sequence): str(name) for sequence, name in ids.items()} for ids in told["edge_ids"]]
@@ -265,6 +277,7 @@ class FleetBridge:
         except ValueError as error:
             return str(error)
         self._edge_ids, self._order_id, self._known_cancel, self._cancelled = edge_ids, order_id, known, cancelled
+        self.recalled = snapshot
         return ""
 
     def _vehicle(self, i: int, serial: str) -> VehicleView:

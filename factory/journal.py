@@ -232,13 +232,11 @@ class Journal:
             detail = f"{cobot} stood after {stop.standing_us / 1e3:.1f} ms, {by_radio}"
             panel = self._twin.devices[len(self._machines) + stop.panel]
             self.recorder.add_event(stop.pressed_us, "emergency_stop", device=panel, detail=detail)
-        orders = self._twin.fleet.finished_orders
-        if len(orders) > self._orders:
-            for order in orders[self._orders :]:
-                self.recorder.add_event(
-                    order.finished_us, "order_finished", device=self._machines[order.agv], detail=f"order {order.order_id}"
-                )
-            self._orders = len(orders)
+        for order in self._twin.fleet.finished_since(self._orders):
+            self._orders += 1
+            self.recorder.add_event(
+                order.finished_us, "order_finished", device=self._machines[order.agv], detail=f"order {order.order_id}"
+            )
         if tick.time_us % 100_000 == 0:
             contacts = set(tick.contacts)
             for person, kind, index in sorted(contacts - self._in_contact):

@@ -25,7 +25,7 @@ from factory.live_record import LiveRecord
 from factory.observed_feed import start_mapping
 from factory.page_view import Page
 from factory.publish import Publisher
-from factory.scenario import LoadedScenario, load_scenario
+from factory.scenario import load_scenario
 from factory.twin import Twin
 from factory.view_command import open_browser
 
@@ -117,14 +117,20 @@ def run_live(
         Exit code 0; wrong input raises :class:`UserError`.
     """
     loaded = load_scenario(name, overrides)
-    if record is not None:
-        _require_recordable(loaded)
     stop = threading.Event()
     with console.status("building the hall"):
         twin = Twin(loaded, beside_a_plant=True)
     publisher = Publisher(twin)
     recording = None if record is None else LiveRecord(record, twin)
-    bridges, notices = start_bridges(loaded.scenario.bridges, state, publisher.view(1.0), twin)
+    try:
+        bridges, notices = start_bridges(loaded.scenario.bridges, state, publisher.view(1.0), twin)
+    except UserError:
+        if recording is not None:
+            recording.abandon()
+        raise
+    if recording is not None:
+        recording.begin(next((b.recalled for b in bridges if isinstance(b, FleetSpeaker)), None))
+        notices.append(f"Record: {record} (where people were is in it: keep it as you keep such data)")
     for notice in notices:
         console.print(notice, soft_wrap=True)
     page = next((b for b in bridges if isinstance(b, Page)), None)
@@ -149,23 +155,10 @@ def run_live(
         if recording is not None:
             recording.close()
         twin.close()
+    if recording is not None and recording.fault:
+        console.print(recording.fault, soft_wrap=True)
     console.print(f"stopped after {twin.time_us / 1e6:.1f} s of twin time")
     return 0
-
-
-def _require_recordable(loaded: LoadedScenario) -> None:
-    scenario = loaded.scenario
-    for key, outside in (
-        ("live.people_from", scenario.live.people_from != "simulated"),
-        ("live.agvs_from", scenario.live.agvs_from != "simulated"),
-        ("bridges.radio_reports.enabled", scenario.bridges.radio_reports.enabled),
-        ("bridges.mapping.file", scenario.bridges.mapping.file is not None),
-    ):
-        if outside:
-            raise UserError(
-                "--record keeps commands and orders, not what real tags, AGVs, radios and controllers tell, "
-                f"and {key} follows them; a replay would be another day. Leave --record out, or that key"
-            )
 
 
 def _follow_the_clock(

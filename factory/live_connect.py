@@ -17,7 +17,7 @@ from bridges.vda5050.fleet_manager import FleetManager
 from bridges.view import TwinView
 from factory.live_agvs import LiveAgvs
 from factory.live_lookahead import Lookahead
-from factory.live_modes import Act, Machines, Modes, has_open_acts
+from factory.live_modes import ACT_SOURCE, Act, Machines, Modes, has_open_acts
 from factory.live_people import LivePeople
 from factory.live_qos import LiveQos
 from factory.live_radio import LiveRadio
@@ -187,7 +187,7 @@ class PauseSimulated:
 
     def _ask(self, command: str, target: str) -> str:
         answers: list[Answer] = []
-        self._twin.steering.apply([Command("live", command, target, reply=answers.append)])
+        self._twin.steering.apply([Command(ACT_SOURCE, command, target, reply=answers.append)])
         return "" if answers and answers[0].done else answers[0].message if answers else "nobody answered"
 
 
@@ -255,5 +255,5 @@ class SetPolicy:
 
     def _set(self, policy: str) -> str:
         answers: list[Answer] = []
-        self._twin.steering.apply([Command("live", "set_policy", arguments=(("policy", policy),), reply=answers.append)])
+        self._twin.steering.apply([Command(ACT_SOURCE, "set_policy", arguments=(("policy", policy),), reply=answers.append)])
         return "" if answers and answers[0].done else answers[0].message if answers else "nobody answered"

@@ -22,11 +22,13 @@ from bridges.view import AdviceView
 from factory.live_config import LiveConfig
 from factory.live_lookahead import Outlooks
 
-__all__ = ["ACT_OF", "Act", "Machines", "Modes", "has_open_acts"]
+__all__ = ["ACT_OF", "ACT_SOURCE", "Act", "Advisor", "Machines", "Modes", "has_open_acts"]
 
 ACT_OF = {"agv_slow": "agv_pause", "risk": "radio_policy"}
 """What carries advice out, by its kind; the other kinds are for the plant's own systems."""
 
+ACT_SOURCE = "live"
+"""Source of the commands that the twin gives itself."""
 _MINUTE_US = 60_000_000
 _SELF = "factory-twin"  # who acts, in the audit log, where nobody else said so
 _OPEN_ACTS = "open-acts.json"
@@ -52,6 +54,21 @@ class Act(Protocol):
 
     def end(self, target: str) -> str:
         """Take it back; as :meth:`begin`. Taking back what is not there does nothing."""
+
+
+class Advisor(Protocol):
+    """What a live twin asks of who looks ahead for it."""
+
+    ahead: Outlooks | None
+
+    def look(self, time_us: int) -> None:
+        """Look ahead and act where it is time to; called as a tick begins."""
+
+    def published(self) -> tuple[AdviceView, ...]:
+        """Return the advice that may leave the twin."""
+
+    def stop(self, time_us: int) -> None:
+        """Take back what was done, as the twin stops."""
 
 
 @dataclass(frozen=True, slots=True)

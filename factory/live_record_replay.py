@@ -15,16 +15,23 @@ from rich.console import Console
 
 from bridges.inbox import Command
 from factory.errors import UserError
-from factory.fleet_bridge import FleetBridge
 from factory.kpi import collect
-from factory.live_record import RecordedDay, fingerprint, read_day, seconds_text
+from factory.live_record import DAY, fingerprint
+from factory.live_record_day import DayReader, RecordedDay, read_day, seconds_text
+from factory.live_record_feed import DayFeed
 from factory.saved_state import forget, restore, save
 from factory.scenario import load_text
 from factory.twin import Twin
 
 __all__ = ["Replay", "branch_commands", "replay_command"]
 
-_BRANCHES = {"policy": "set_policy", "stop_agv": "stop_agv", "release_agv": "release_agv"}
+_BRANCHES = {
+    "policy": "set_policy",
+    "stop_agv": "stop_agv",
+    "release_agv": "release_agv",
+    "trp_off": "switch_trp_off",
+    "trp_on": "switch_trp_on",
+}
 
 
 class Replay:
@@ -37,26 +44,38 @@ class Replay:
     Attributes
     ----------
     twin : the twin. checked : fingerprints that agreed so far. differs_us : first that did not [us], None while all agree.
+
+    Raises
+    ------
+    UserError
+        The scenario of the record cannot be used, or its inputs do not fit it.
     """
 
     def __init__(self, day: RecordedDay) -> None:
         self._day = day
-        self.twin = twin = Twin(load_text(json.dumps(day.scenario), day.base))
-        vda5050 = twin.scenario.bridges.vda5050
-        if vda5050.enabled:
-            bridge = FleetBridge(twin.fleet, twin.devices[: twin.fleet.n], vda5050.map_id)
-            twin.steering.also(bridge.carry_out)
-        self._next = self.checked = 0
+        try:
+            loaded = load_text(json.dumps(day.scenario), day.base)
+        except UserError as error:
+            raise UserError(f"{day.folder / DAY}: the scenario cannot be used: {error}") from error
+        self.twin = Twin(loaded, beside_a_plant=True)
+        try:
+            self._feed = DayFeed(self.twin, DayReader(day.folder))
+        except UserError:
+            self.twin.close()
+            raise
+        self.checked = 0
         self.differs_us: int | None = None
 
     def tick(self) -> None:
         """Give what was taken at this time, and advance by one tick."""
-        twin, inputs = self.twin, self._day.inputs
-        while self._next < len(inputs) and inputs[self._next][0] <= twin.time_us:
-            # not through the inbox, whose bound was kept when the day was recorded
-            twin.steering.apply((inputs[self._next][1],))
-            self._next += 1
-        twin.tick()
+        self._feed.begin_tick()
+        self.twin.tick()
+        self.twin.stops.take()  # nobody keeps a journal here, and stops that nobody takes would pile up
+
+    def close(self) -> None:
+        """Close the record, and let go of the twin."""
+        self._feed.close()
+        self.twin.close()
 
     def check(self) -> None:
         """Compare with the fingerprint of this time, where there is one."""
@@ -92,12 +111,12 @@ class Replay:
         UserError
             A command is refused.
         """
-        state, place = save(self.twin), self._next
+        state, place = save(self.twin), self._feed.keep()
         end_us = self.twin.time_us + round(seconds * 1e6)
         self.run(end_us, check=False)
         as_recorded = collect(self.twin)
         restore(state)
-        self._next = place
+        self._feed.go_back(place)
         refused: list[str] = []
         for c in commands:
             told = Command(c.source, c.name, c.target, c.arguments, lambda a: None if a.done else refused.append(a.message))
@@ -111,7 +130,7 @@ class Replay:
 
 
 def branch_commands(words: Sequence[str]) -> list[Command]:
-    """Read ``policy=NAME``, ``stop_agv=ID`` and ``release_agv=ID``.
+    """Read ``policy=NAME``, ``stop_agv=ID``, ``release_agv=ID``, ``trp_off=NAME`` and ``trp_on=NAME``.
 
     Raises
     ------
@@ -166,5 +185,5 @@ def replay_command(
         if json_file is not None:
             json_file.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     finally:
-        replay.twin.close()
+        replay.close()
     return 0

@@ -11,7 +11,7 @@ import numpy as np
 from bridges.fusion import Fusion
 from bridges.view import AdviceView, AssetView, CalibrationView, QosView
 from factory.live_agvs import LiveAgvs
-from factory.live_modes import Modes
+from factory.live_modes import Advisor
 from factory.live_people import LivePeople
 from factory.live_qos import LiveQos
 from factory.live_radio import LiveRadio
@@ -39,7 +39,7 @@ class LiveTwin:
         twin: Twin,
         people: LivePeople | None = None,
         agvs: LiveAgvs | None = None,
-        modes: Modes | None = None,
+        modes: Advisor | None = None,
         now: Callable[[], float] = time.time,
         radio: LiveRadio | None = None,
         qos: LiveQos | None = None,

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bridges.mapping_file import BoundMapping
-from bridges.mapping_values import UNCERTAIN, MappedObservations, MappedValues
+from bridges.mapping_values import UNCERTAIN, CameIn, MappedObservations, MappedValues
 from robots.state import BREAKDOWN, DRIVING, NO_ORDER, AgvState, CobotState
 
 __all__ = ["SIMULATED", "STANDS", "STATES", "Observed"]
@@ -73,6 +73,7 @@ class Observed:
     Attributes
     ----------
     now : what was taken in the last tick; None before the first.
+    take : gives the clock [s] and what came since the last call; who records puts something of their own before it.
     """
 
     def __init__(
@@ -84,7 +85,8 @@ class Observed:
         antenna_at_m: tuple[float, float, float],
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._bound, self._values, self._clock, self._antenna_at_m = bound, values, clock, antenna_at_m
+        self._bound, self._values, self._antenna_at_m = bound, values, antenna_at_m
+        self.take: Callable[[], tuple[float, CameIn]] = lambda: (clock(), values.drain())
         self.now: MappedObservations | None = None
         places = {name: ("agv", i) for i, name in enumerate(agvs)} | {name: ("cobot", j) for j, name in enumerate(cobots)}
         self._assets: dict[str, _Asset] = {}
@@ -116,7 +118,7 @@ class Observed:
         -------
         ``halt`` with the cobots that do not run.
         """
-        self.now = now = self._values.take(self._clock())
+        self.now = now = self._values.known(*self.take())
         for asset in self._assets.values():
             self._judge(asset, now, dt_us)
             if asset.running or asset.kind == "machine":

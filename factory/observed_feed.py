@@ -29,7 +29,10 @@ from factory.scenario import Scenario
 from factory.snapshot import device_names
 from factory.twin import Twin
 
-__all__ = ["MappingSource", "ObservedFeed", "hall_variables", "make_sources", "mapping_of", "start_mapping"]
+__all__ = [
+    "MappingSource", "ObservedFeed", "hall_variables", "make_sources", "mapping_file_of", "mapping_of", "observed_of",
+    "start_mapping",
+]  # fmt: skip
 
 _log = logging.getLogger(__name__)
 
@@ -119,6 +122,20 @@ def make_sources(
     return made
 
 
+def observed_of(bound: BoundMapping, values: MappedValues, twin: Twin) -> Observed:
+    """Return what lays the values of a mapping over a twin's machines."""
+    agvs = twin.scenario.robots.agvs
+    antenna_at_m = (*agvs.antenna_offset_m, agvs.antenna_height_m)
+    return Observed(bound, values, twin.devices[: twin.fleet.n], twin.cobots.names, antenna_at_m)
+
+
+def mapping_file_of(twin: Twin) -> BoundMapping:
+    """Read the mapping that a twin's scenario names; faults as :func:`mapping_of`."""
+    file, base = twin.scenario.bridges.mapping.file, twin.loaded.base_dir("bridges.mapping.file")
+    assert file is not None
+    return mapping_of(file if base is None else base / file, twin.scenario)
+
+
 def start_mapping(config: BridgesConfig, state: Path, twin: Twin) -> ObservedFeed:
     """Start the mapping that a scenario names, and let the twin follow it.
 
@@ -129,10 +146,7 @@ def start_mapping(config: BridgesConfig, state: Path, twin: Twin) -> ObservedFee
     BridgeError
         Passwords, certificates or recordings of its sources cannot be used; what had started is stopped again.
     """
-    assert config.mapping.file is not None
-    base = twin.loaded.base_dir("bridges.mapping.file")
-    bound = mapping_of(config.mapping.file if base is None else base / config.mapping.file, twin.scenario)
-    feed = ObservedFeed(bound, config, state, twin)
+    feed = ObservedFeed(mapping_file_of(twin), config, state, twin)
     twin.observed = feed.observed
     return feed
 
@@ -152,11 +166,7 @@ class ObservedFeed:
     def __init__(self, bound: BoundMapping, config: BridgesConfig, state: Path, twin: Twin) -> None:
         self._bound, self._state = bound, state
         self._values = MappedValues(bound, lambda text: _log.warning("%s", text))
-        agvs = twin.scenario.robots.agvs
-        self.observed = Observed(
-            bound, self._values, twin.devices[: twin.fleet.n], twin.cobots.names,
-            (*agvs.antenna_offset_m, agvs.antenna_height_m),
-        )  # fmt: skip
+        self.observed = observed_of(bound, self._values, twin)
         self._audit = AuditLog(state / "mapping")
         self.sources = make_sources(bound, self._values, config.mqtt, state, self._audit)
         self._status_s = -math.inf

@@ -36,11 +36,21 @@ def what_if(twin: Twin, changes: list[str], seconds: float, seeds: int, from_sta
     other = changed(base, changes)
     if base.scenario == other.scenario:
         raise JobError(f"{', '.join(changes)}: nothing differs from the present; give another value")
-    reason = why_not(base.scenario, other.scenario) if from_state else "asked for"
+    reason = (why_not(base.scenario, other.scenario) or _no_future(twin)) if from_state else "asked for"
     if reason:
         teller.about({"from": "start", "from_us": 0, "why": reason})
     runs = _from_start if reason else _from_here
     return card(*runs(twin, base, other, seconds, seeds, teller), seconds)
+
+
+def _no_future(twin: Twin) -> str:
+    """Say why nobody knows how the present of a twin beside a plant goes on, "" where it does."""
+    live = twin.live
+    if live is not None and live.people is not None:
+        return "people are those of the plant, and no tag tells where they will go; from the start they are simulated"
+    if (live is not None and live.agvs is not None) or twin.observed is not None:
+        return "machines follow those of the plant, whose orders are not known; from the start they are simulated"
+    return ""
 
 
 Figures = dict[str, Measure]
@@ -50,6 +60,7 @@ def _from_here(
     twin: Twin, base: LoadedScenario, other: LoadedScenario, seconds: float, seeds: int, tell: Tell
 ) -> tuple[list[Figures], list[Figures]]:
     twin.inbox = Inbox()  # commands that wait are for the running twin; a copied lock may be held by nobody
+    twin.live = None  # looking ahead, acting and keeping what was begun are the running twin's
     tell(0.0, "saving the present")
     channels = channel_of(base), channel_of(other)
     state = save(twin)

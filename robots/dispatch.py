@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,6 +14,8 @@ from robots.routes import IntArray
 from robots.state import FinishedOrder
 from robots.ways import Ways
 
+KEPT_ORDERS = 1000
+"""Finished transports that are kept one by one; a twin may live for months, so of the others only the sums are."""
 _GOALS_TRIED = 2
 _STATIONS_PERIOD_US = 1_000_000  # between two looks at batteries and charging stations
 
@@ -26,7 +29,8 @@ class Dispatch:
 
     Attributes
     ----------
-    finished_orders : transports in the order of their end. finished : (n,) their number per AGV.
+    finished_orders : the last ``KEPT_ORDERS`` transports, in the order of their end.
+    finished : (n,) number of finished transports per AGV. order_us : (n,) time that they took, all together [us].
     cancelled : transports that were cancelled. rescued : how often an AGV ran empty and somebody came.
     """
 
@@ -42,7 +46,8 @@ class Dispatch:
         self._next_arrival_us = 0
         self._next_stations_us = 0
         self.finished = np.zeros(books.n, np.int64)
-        self.finished_orders: list[FinishedOrder] = []
+        self.order_us = np.zeros(books.n, np.int64)
+        self.finished_orders: deque[FinishedOrder] = deque(maxlen=KEPT_ORDERS)
         self.cancelled = self.rescued = 0
         self._empty_since_us: dict[int, int] = {}
 
@@ -113,8 +118,10 @@ class Dispatch:
 
     def _finish_order(self, i: int) -> None:
         books = self._books
-        self.finished_orders.append(FinishedOrder(int(books.order_id[i]), i, int(self._taken_us[i]), books.time_us))
+        taken_us = int(self._taken_us[i])
+        self.finished_orders.append(FinishedOrder(int(books.order_id[i]), i, taken_us, books.time_us))
         self.finished[i] += 1
+        self.order_us[i] += books.time_us - taken_us
         self.unloaded(i)
         books.order_id[i] = -1
         books.machines.stage[i] = IDLE

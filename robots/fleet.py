@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -66,8 +67,24 @@ class Fleet:
 
     @property
     def finished_orders(self) -> list[FinishedOrder]:
-        """Transports in the order of their end."""
-        return self._dispatch.finished_orders
+        """The last transports in the order of their end, ``robots.dispatch.KEPT_ORDERS`` at most."""
+        return list(self._dispatch.finished_orders)
+
+    @property
+    def finished(self) -> IntArray:
+        """Number of finished transports per AGV (n,); it changes in place."""
+        return self._dispatch.finished
+
+    @property
+    def order_us(self) -> IntArray:
+        """Time that finished transports took per AGV, all together (n,) [us]; it changes in place."""
+        return self._dispatch.order_us
+
+    def finished_since(self, count: int) -> list[FinishedOrder]:
+        """Return the transports that ended after the first ``count``, as far as they are kept."""
+        orders = self._dispatch.finished_orders
+        fresh = min(int(self.finished.sum()) - count, len(orders))
+        return list(islice(orders, len(orders) - fresh, None)) if fresh > 0 else []
 
     @property
     def tables(self) -> FleetTables:
@@ -367,8 +384,8 @@ class Fleet:
         machines = self._books.machines
         return fleet_production(
             self._books.time_us,
-            self.finished_orders,
             self._dispatch.finished,
+            self._dispatch.order_us,
             machines.distance_m,
             machines.mode_us,
             machines.stops,

@@ -20,7 +20,6 @@ from robots.state import (
     PAUSED,
     PERSON_NEAR,
     QUEUE,
-    FinishedOrder,
 )
 
 STOP_CAUSES = (COMMUNICATION, PERSON_NEAR, QUEUE, BREAKDOWN)
@@ -35,8 +34,8 @@ def _by_cause(counts: FloatArray | IntArray, causes: Sequence[int]) -> dict[str,
 
 def fleet_production(
     time_us: int,
-    orders: Sequence[FinishedOrder],
     finished: IntArray,
+    order_us: IntArray,
     distance_m: FloatArray,
     mode_us: IntArray,
     stops: IntArray,
@@ -46,7 +45,8 @@ def fleet_production(
     Parameters
     ----------
     time_us : time so far [us].
-    orders : finished transports. finished : (n,) their number per AGV. distance_m : (n,) driven [m].
+    finished : (n,) finished transports per AGV. order_us : (n,) time that they took, all together [us].
+    distance_m : (n,) driven [m].
     mode_us : (n, len(MODES)) time in each mode [us]. stops : (n, len(MODES)) how often each mode was entered.
 
     Returns
@@ -55,11 +55,11 @@ def fleet_production(
     ``minutes`` by mode, of which all but driving and working are ``minutes_lost``; ``machines``: the same per AGV.
     """
     minutes = mode_us / 6e7
-    times_s = [(o.finished_us - o.taken_us) / 1e6 for o in orders]
+    orders = int(finished.sum())
     return {
-        "orders_finished": len(orders),
-        "orders_per_hour": len(orders) * 3.6e9 / time_us if time_us else 0.0,
-        "order_time_s": float(np.mean(times_s)) if times_s else None,
+        "orders_finished": orders,
+        "orders_per_hour": orders * 3.6e9 / time_us if time_us else 0.0,
+        "order_time_s": int(order_us.sum()) / 1e6 / orders if orders else None,
         "distance_m": float(distance_m.sum()),
         "stops": _by_cause(stops.sum(0), STOP_CAUSES),
         "minutes": _by_cause(minutes.sum(0), range(len(MODES))),

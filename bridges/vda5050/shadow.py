@@ -29,6 +29,7 @@ __all__ = ["CLOCK_S", "RESET_AFTER", "AgvObservations", "RealAgv", "observe"]
 CLOCK_S = 1.0  # assumed: clocks kept by NTP differ by less
 RESET_AFTER = 5
 _WINDOW = 50
+_FAR_M, _FAST = 10_000.0, 100.0  # no hall is so large, and nothing drives [m/s] or turns [rad/s] so fast
 _TWO_SENDERS, _TWO_SENDERS_S = 4, 10.0  # so many new beginnings in so much time: two vehicles share a serial number
 
 FloatArray = npt.NDArray[np.float64]
@@ -77,7 +78,8 @@ class RealAgv:
 
     Attributes
     ----------
-    counts : messages taken (``state``, ``visualization``) and refused (``duplicate``, ``out_of_order``, ``late``, ``early``),
+    counts : messages taken (``state``, ``visualization``) and refused (``duplicate``, ``out_of_order``, ``late``, ``early``,
+        ``impossible``: too far away or too fast),
         and what was noticed: ``lost`` (gaps in the header ids), ``restarted``, ``clock_set``, ``two_senders``.
     """
 
@@ -136,6 +138,7 @@ class RealAgv:
         stamp_s = time_of(text)
         with self._lock:
             reason = self._header_fault(topic, int(header_id), stamp_s, arrived_s) or self._clock_fault(arrived_s - stamp_s)
+            reason = reason or ("" if _possible(message) else "impossible")
             self.counts[reason or topic] += 1
             if not reason:
                 self._keep(message, stamp_s + self.clock_offset_s)
@@ -233,6 +236,15 @@ class RealAgv:
                 self.clock_offset_s,
             ]  # fmt: skip
         return numbers, order_id, update, node, errors
+
+
+def _possible(message: Part) -> bool:
+    """Whether a vehicle could be where the message says, and so fast."""
+    position = getattr(message, "agv_position", None) or getattr(message, "mobile_robot_position", None)
+    velocity: Velocity | None = getattr(message, "velocity", None)
+    at = () if position is None else (position.x, position.y)
+    pace = () if velocity is None else (velocity.vx or 0.0, velocity.vy or 0.0, velocity.omega or 0.0)
+    return all(abs(v) <= _FAR_M for v in at) and all(abs(v) <= _FAST for v in pace)
 
 
 def observe(agvs: Sequence[RealAgv], now_s: float) -> AgvObservations:

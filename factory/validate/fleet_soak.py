@@ -127,10 +127,10 @@ def soak(hours: float, n_people: int, seed: int = 1, n_agvs: int = 40) -> Soak:
             reach = person_gap_m(agvs.position_m, agvs.heading_rad, where[there], half_length, half_width)
             hits += int(((reach < 0.2) & (agvs.mode == DRIVING) & (agvs.speed_mps > 0.05)).any())
         lowest = min(lowest, float(agvs.battery.min()))
-        for order in fleet.finished_orders[seen:]:
+        for order in fleet.finished_since(seen):
             counted[order.agv] += 1
             since_us[order.agv] = now
-        seen = len(fleet.finished_orders)
+        seen = int(counted.sum())
         since_us[agvs.mode == MODES.index("charging")] = now
         longest_us = max(longest_us, float((now - since_us).max()))
     ledger = fleet.production()

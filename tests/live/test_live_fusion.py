@@ -132,3 +132,12 @@ def test_places_tell_when_all_pseudonyms_have_changed():
     after = reader.drain()
     assert after.epoch == before.epoch + 1
     assert after.tag[0] not in before.tag
+
+
+def test_systems_that_change_their_names_fill_no_memory():
+    fused = Fusion(0.01)
+    for k in range(300):
+        fused.fuse(places((1, k, 0.0, 0.0, 0.1, f"a{k}"), (1, k, 0.0, 0.1, 0.1, f"b{k}")))
+    assert fused.counts["fused"] == 300
+    assert len(fused.agreement) == 100
+    assert "a0 b0" in fused.agreement

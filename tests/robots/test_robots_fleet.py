@@ -25,7 +25,7 @@ def _run(fleet, hours, dt_us, check_every=1, disturb=None):
         if step % check_every == 0:
             p = fleet.state().position_m
             nearest = min(nearest, float(np.linalg.norm(p[upper[0]] - p[upper[1]], axis=1).min()))
-            now = np.bincount([o.agv for o in fleet.finished_orders], minlength=n)
+            now = fleet.finished.copy()
             last[now > finished] = time_us
             finished = now
             longest = max(longest, float((time_us - last).max()) / 1e6)
@@ -46,7 +46,7 @@ def test_long_run_without_overlap_or_deadlock(routes, count, hours, gap_s):
     nearest, longest = _run(fleet, hours, 250_000, check_every=16)
     assert nearest >= _diagonal_m(fleet)
     assert longest < gap_s
-    per_agv = np.bincount([o.agv for o in fleet.finished_orders], minlength=count)
+    per_agv = fleet.finished
     assert per_agv.min() > 0
 
 
@@ -199,3 +199,18 @@ def test_an_empty_fleet_is_a_fleet():
     assert fleet.production()["orders_finished"] == 0
     assert MODES[COMMUNICATION] == "communication"
     assert MODES[PERSON_NEAR] == "person_near"
+
+
+def test_orders_are_kept_one_by_one_up_to_a_bound_and_as_sums_beyond(monkeypatch):
+    monkeypatch.setattr("robots.dispatch.KEPT_ORDERS", 3)
+    fleet, age, told = Fleet(config(grid(4, 4), 5), np.random.default_rng(8)), np.zeros(5, np.int64), []
+    for step in range(1, 9_001):
+        fleet.step(step * 200_000, 200_000, age, *NOBODY)
+        told += fleet.finished_since(len(told))
+    ids = [o.order_id for o in told]
+    assert len(ids) == len(set(ids)) == fleet.finished.sum() > 3
+    assert fleet.finished_orders == fleet.finished_since(0) == told[-3:]
+    assert fleet.finished_since(len(told)) == []
+    ledger = fleet.production()
+    assert ledger["orders_finished"] == len(told)
+    assert ledger["order_time_s"] == pytest.approx(np.mean([(o.finished_us - o.taken_us) / 1e6 for o in told]))

@@ -161,7 +161,7 @@ def figures_of(twin: Twin, spent: Spent) -> Json:
         "policies": policies,
         "stops": int(ledger.starts[:, COMMUNICATION].sum()),
         "radio_min": float(twin.stops.radio_s()["total"].sum()) / 60.0,
-        "orders": len(twin.fleet.finished_orders),
+        "orders": int(twin.fleet.finished.sum()),
         "parts": int(twin.cobot_state.parts.sum()),
         "margin_db": radio.link_adaptation.margin_db,
     }
