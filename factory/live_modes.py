@@ -67,6 +67,12 @@ class Advisor(Protocol):
     def published(self) -> tuple[AdviceView, ...]:
         """Return the advice that may leave the twin."""
 
+    def accept(self, now: int, kind: str, target: str, user: str) -> str:
+        """Do what is advised, because a person says so; returns why it was not done, "" where it was."""
+
+    def give_up(self, now: int, kind: str, target: str, user: str) -> str:
+        """End what was accepted before its reason ends; as :meth:`accept`."""
+
     def stop(self, time_us: int) -> None:
         """Take back what was done, as the twin stops."""
 

@@ -62,6 +62,12 @@ class _RecordedActs:
         """Return nothing: advice is no input and is not recorded."""
         return ()
 
+    def accept(self, now: int, kind: str, target: str, user: str) -> str:
+        """Do nothing: what came of it is among the recorded acts."""
+        return ""
+
+    give_up = accept
+
     def stop(self, time_us: int) -> None:
         """Leave everything as it is."""
 

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 
 from bridges.inbox import Command, Value
 from factory.errors import UserError
+from factory.live_modes import ACT_SOURCE, Advisor
 from radio.config import TrpOutageConfig
 from radio.policies import policy_class
 from robots.orders import Action
 
 if TYPE_CHECKING:
-    from factory.live_modes import Modes
     from factory.twin import Twin
     from factory.what_if_jobs import WhatIfJobs
 
@@ -170,26 +170,21 @@ class Steering:
         return done
 
     def _accept_advice(self, command: Command) -> str:
-        kind, modes, before = str(command.argument("kind") or ""), self._modes(), tuple(self._undo)
-        error = modes.accept(self._twin.time_us, kind, command.target, command.source)
+        kind = str(command.argument("kind") or "")
+        error = self._modes().accept(self._twin.time_us, kind, command.target, command.source)
         if error:
             raise _RefusedError(error)
-        self._undo.clear()  # what carried it out is no action of its own
-        self._undo.extend(before)
         self._remember(f"acceptance of {kind} for {command.target}", command, "give_up_advice", command.target, (("kind", kind),))
         return f"{kind} for {command.target} is carried out while its reason stands"
 
     def _give_up_advice(self, command: Command) -> str:
         kind = str(command.argument("kind") or "")
-        before = tuple(self._undo)
         error = self._modes().give_up(self._twin.time_us, kind, command.target, command.source)
         if error:
             raise _RefusedError(error)
-        self._undo.clear()
-        self._undo.extend(before)
         return f"{kind} for {command.target} is no longer carried out"
 
-    def _modes(self) -> Modes:
+    def _modes(self) -> Advisor:
         live = self._twin.live
         if live is None or live.modes is None:
             raise _RefusedError("nobody looks ahead here, so nothing is advised; live.mode: advise (or act) does")
@@ -235,8 +230,9 @@ class Steering:
         return command.target
 
     def _remember(self, words: str, done: Command, name: str, target: str, arguments: tuple[tuple[str, Value], ...] = ()) -> None:
-        """Remember what undoes a command."""
-        self._undo.append((words, Command(done.source, name, target, arguments)))
+        """Remember what undoes a command of somebody; the twin takes back its own acts by itself."""
+        if done.source != ACT_SOURCE:
+            self._undo.append((words, Command(done.source, name, target, arguments)))
 
     def _undo_last(self, command: Command) -> str:
         if not self._undo:

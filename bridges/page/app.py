@@ -201,7 +201,7 @@ def _add_login(app: FastAPI, users: PageUsers, sessions: Sessions, audit: Audit,
 def _add_reading(app: FastAPI, hub: Hub, audit: Audit) -> None:
     need = [Depends(session_of)]
 
-    def part(name: str) -> Callable[[], JSONResponse]:
+    def part(name: str) -> Callable[..., JSONResponse]:
         def read(session: Annotated[Session, Depends(session_of)]) -> JSONResponse:
             content = hub.view.to_json_dict() if hub.view is not None else {}
             if not may_steer(session.role):
