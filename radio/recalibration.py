@@ -54,7 +54,7 @@ class RecalibrationConfig(BaseModel):
     )
     place_change_db: float = Field(5.0, ge=2, le=30, description="Least change in dB of the rays through a changed place.")
     place_run_length_h: float = Field(
-        100_000.0,
+        1000.0,
         ge=1,
         le=1e12,
         description="Mean time in h to a false alarm of one square metre, were its witnesses independent.",

@@ -178,7 +178,7 @@ class Places:
         return best
 
     def _merged(self, since: int) -> tuple[IntArray, IntArray, IntArray, FloatArray, list[IntArray]]:
-        """Looks after a time, each once: a device that stands still is one witness, however long it stands."""
+        """Return looks after a time, each once: a device that stands still is one witness, however long it stands."""
         epochs = [e for e in self._epochs if e.time_us > since and len(e.key)]
         if not epochs:
             none = np.zeros(0, np.int64)
@@ -247,7 +247,7 @@ class Places:
 
 
 def _normal(bins: FloatArray, mean: float) -> FloatArray:
-    """Normal distribution over bins of 1 dB, those at the ends with what lies beyond."""
+    """Return a normal distribution over bins of 1 dB, those at the ends with what lies beyond."""
     edges = np.concatenate(([-math.inf], bins[:-1] + 0.5, [math.inf]))
     below = np.array([0.5 * (1.0 + math.erf((e - mean) / (_PRIOR_SD_DB * math.sqrt(2.0)))) for e in edges])
     share: FloatArray = np.diff(below)

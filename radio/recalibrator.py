@@ -13,7 +13,7 @@ from radio.types import BoolArray, FloatArray, IntArray
 
 __all__ = ["Recalibrator"]
 
-_PRIOR_COUNT = 4.0  # samples that the map's zero is worth
+_PRIOR_COUNT = 1.0  # samples that the map's zero is worth
 _MAP_MEMORY = 400.0  # samples that the map of a square goes back
 _DEVICE_M = 1.2  # height taken for a ray of the map
 _KNOWN = 5.0  # samples from which on a square is known
@@ -263,7 +263,7 @@ class Recalibrator:
             t, c = int(trp[i]), int(cell[i])
             self._count[t, c] = min(self._count[t, c] + 1.0, _MAP_MEMORY)
             error = value[i] - self.offset_db[t] - self._map_db[t, c]
-            if not learning:
+            if not learning and self._count[t, c] > _KNOWN:
                 error = min(max(error, -_HUBER_DB), _HUBER_DB)
             self._map_db[t, c] += error / (self._count[t, c] + _PRIOR_COUNT)
 
