@@ -1,9 +1,10 @@
 """Whether faults of TRPs and moved racks are found in time, and how often an alarm is false.
 
-``python -m factory.validate.recalibration_study simulate --seed 11 --out FOLDER`` lets the default hall run for 75 minutes and
+``python -m factory.validate.recalibration_study simulate --seed 11 --out FOLDER`` lets the default hall run for 79 minutes and
 keeps what its devices would report once a second beside what the twin predicts. The plant differs from the twin: powers by
-1.5 dB, azimuths by 3 degrees (standard deviations), another remainder, 2 dB of noise, whole dB, tags and AGVs 10 cm off. In the
-last four minutes the reports are kept once more for each of two moves of a metal rack of 4 m x 1.2 m x 4 m.
+1.5 dB, azimuths by 3 degrees (standard deviations), another remainder, 2 dB of noise, whole dB, tags and AGVs 10 cm off. Three
+metal racks of 4 m x 1.2 m x 4 m stand beside lanes. In the last four minutes the reports are kept once more for
+each of six moves: each rack to anywhere, and by 2.5 to 5 m.
 
 ``... judge --seeds 11,12 --out FOLDER`` lets the recalibrator read all that and keeps the figures in ``recalibration.json``. The
 first 15 minutes are learning. A TRP's loss of 6 dB is put on the same reports, one TRP after the other.
