@@ -52,8 +52,13 @@ class RecalibrationConfig(BaseModel):
     spread_share: float = Field(
         0.7, ge=0.5, le=1, description="Share of the places of a TRP that must have changed for a fault of the TRP, 0..1."
     )
-    place_change_db: float = Field(5.0, ge=2, le=30, description="Least mean change in dB of the rays through a changed place.")
-    place_evidence: float = Field(25.0, ge=5, le=1000, description="Log-likelihood ratio above which a place has changed.")
+    place_change_db: float = Field(5.0, ge=2, le=30, description="Least change in dB of the rays through a changed place.")
+    place_run_length_h: float = Field(
+        1000.0,
+        ge=1,
+        le=1e12,
+        description="Mean time in h to a false alarm of one square metre, were its witnesses independent.",
+    )
     cell_m: float = Field(2.0, ge=0.5, le=10, description="Side of the squares of the map of residuals in m.")
     obstacle_height_m: float = Field(5.0, ge=0.5, le=30, description="Height in m below which something may be in a ray's way.")
 

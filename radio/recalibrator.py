@@ -13,8 +13,9 @@ from radio.types import BoolArray, FloatArray, IntArray
 
 __all__ = ["Recalibrator"]
 
-_PRIOR_COUNT = 4.0  # samples that the map's zero is worth
+_PRIOR_COUNT = 1.0  # samples that the map's zero is worth
 _MAP_MEMORY = 400.0  # samples that the map of a square goes back
+_DEVICE_M = 1.2  # height taken for a ray of the map
 _KNOWN = 5.0  # samples from which on a square is known
 _HUBER_DB = 6.0
 _LEAST_DEVICES, _LEAST_CELLS = 3, 4
@@ -136,8 +137,15 @@ class Recalibrator:
         self._steps[trp].clear()
 
     def accept_places(self) -> None:
-        """Take the changed places for the truth; the map learns them from now on."""
-        self._places.active.clear()
+        """Take the changed places for the truth: what the map knows along rays through them is forgotten, and learnt anew."""
+        stood = self._places.accept()
+        if not stood:
+            return
+        x, y = np.divmod(np.arange(self._map_db.shape[1]), self._shape[1])
+        middle = np.stack(((x + 0.5) * self.config.cell_m, (y + 0.5) * self.config.cell_m, np.full(len(x), _DEVICE_M)), axis=1)
+        for t, c in np.argwhere(self._count > 0).tolist():
+            if any(self._places.near(finding, t, middle[c]) for finding in stood):
+                self._map_db[t, c] = self._count[t, c] = 0.0
 
     def revert(self, time_us: int) -> None:
         """Bring every offset back to what it was at a time; the audit keeps what was, and says so."""
@@ -255,7 +263,7 @@ class Recalibrator:
             t, c = int(trp[i]), int(cell[i])
             self._count[t, c] = min(self._count[t, c] + 1.0, _MAP_MEMORY)
             error = value[i] - self.offset_db[t] - self._map_db[t, c]
-            if not learning:
+            if not learning and self._count[t, c] > _KNOWN:
                 error = min(max(error, -_HUBER_DB), _HUBER_DB)
             self._map_db[t, c] += error / (self._count[t, c] + _PRIOR_COUNT)
 

@@ -23,7 +23,9 @@ def through(place: np.ndarray, trp: np.ndarray, at: tuple[float, float], radius_
     return bool(np.hypot(*(trp[:2] + share * way - at)) < radius_m)
 
 
-def run(seed: int, seconds: int, event_s: int = 10**9, trp: int = -1, at: tuple[float, float] | None = None) -> list[Finding]:
+def run(
+    seed: int, seconds: int, event_s: int = 10**9, trp: int = -1, at: tuple[float, float] | None = None, accept: bool = False
+) -> list[Finding]:
     """Let ten devices go round; every sample has a place's own error, 2 dB of noise, and 3 % stand behind somebody unseen."""
     rng = np.random.default_rng(seed)
     recalibrator = Recalibrator(RecalibrationConfig(learning_s=LEARNING_S), TRPS, SIZE)
@@ -43,7 +45,10 @@ def run(seed: int, seconds: int, event_s: int = 10**9, trp: int = -1, at: tuple[
                 residual -= 12.0 * np.array(hit)
         ue, t = np.repeat(np.arange(DEVICES), len(TRPS)), np.tile(np.arange(len(TRPS)), DEVICES)
         stamp = np.full(len(ue), second * 1_000_000)
-        found += recalibrator.add(Residuals(stamp, ue, t, place[ue], residual.ravel(), np.zeros(len(ue))))
+        fresh = recalibrator.add(Residuals(stamp, ue, t, place[ue], residual.ravel(), np.zeros(len(ue))))
+        if accept and fresh:
+            recalibrator.accept_places()
+        found += fresh
     return found
 
 
@@ -63,6 +68,10 @@ def test_something_in_the_way_is_named_with_its_place(seed: int) -> None:
     assert found[0].time_us <= 540e6
     assert math.dist(found[0].position_m, (24.0, 16.0)) < 3.0
     assert found[0].change_db < -5
+
+
+def test_place_that_was_accepted_is_not_found_again() -> None:
+    assert len(run(1, 1200, 420, at=(24.0, 16.0), accept=True)) == 1
 
 
 def test_nothing_is_found_where_nothing_happens() -> None:
