@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import numpy as np
 import pytest
 
 from bridges.inbox import Answer, Command
 from factory.live_connect import connect_plant
 from factory.live_lookahead import Outlooks
+from factory.live_record import LiveRecord, fingerprint
+from factory.live_record_day import read_day
+from factory.live_record_replay import Replay
 from factory.scenario import load_scenario
 from factory.twin import Twin
 
@@ -93,3 +98,24 @@ def test_where_nobody_looks_ahead_nothing_is_accepted():
         assert "live.mode: advise" in answer.message
     finally:
         twin.close()
+
+
+def test_a_day_with_accepted_advice_is_replayed(twin, tmp_path):
+    record = LiveRecord(tmp_path / "day", twin)
+    record.begin()
+    name, k = at_risk(twin)
+    assert ask(twin, "accept_advice", name, kind="agv_slow").done
+    go(twin, 1.0)
+    assert ask(twin, "undo").done
+    go(twin, 1.0)
+    other = ask(twin, "accept_advice", name, kind="risk")
+    assert other.done
+    twin.risk[k] = 0.0
+    go(twin, 1.0)
+    record.close()
+    assert record.fault == ""
+    with closing(Replay(read_day(tmp_path / "day"))) as replay:
+        while replay.twin.time_us < twin.time_us:
+            replay.tick()
+        assert fingerprint(replay.twin) == fingerprint(twin)
+        assert replay.twin.networks[0].policy == twin.networks[0].policy
