@@ -4,6 +4,8 @@ Modes: *observe* works everything out and keeps it; *advise* publishes it; *act*
 with a warning and ends with it; a pause ends after ``longest_act_s`` at the latest. It begins again on the same target after
 ``rest_s``, and no more than ``acts_per_min`` begin in a minute. Every beginning, end and failure is a line in the audit log. What
 began and has not ended is kept in a file, so that a twin that was killed ends it when it is back.
+
+A person may accept advice that stands: its act begins at once, whatever the mode may do by itself, and ends as any other.
 """
 
 from __future__ import annotations
@@ -20,11 +22,15 @@ from bridges.view import AdviceView
 from factory.live_config import LiveConfig
 from factory.live_lookahead import Outlooks
 
-__all__ = ["ACT_SOURCE", "Act", "Advisor", "Machines", "Modes", "has_open_acts"]
+__all__ = ["ACT_OF", "ACT_SOURCE", "Act", "Advisor", "Machines", "Modes", "has_open_acts"]
+
+ACT_OF = {"agv_slow": "agv_pause", "risk": "radio_policy"}
+"""What carries advice out, by its kind; the other kinds are for the plant's own systems."""
 
 ACT_SOURCE = "live"
 """Source of the commands that the twin gives itself."""
 _MINUTE_US = 60_000_000
+_SELF = "factory-twin"  # who acts, in the audit log, where nobody else said so
 _OPEN_ACTS = "open-acts.json"
 
 
@@ -60,6 +66,12 @@ class Advisor(Protocol):
 
     def published(self) -> tuple[AdviceView, ...]:
         """Return the advice that may leave the twin."""
+
+    def accept(self, now: int, kind: str, target: str, user: str) -> str:
+        """Do what is advised, because a person says so; returns why it was not done, "" where it was."""
+
+    def give_up(self, now: int, kind: str, target: str, user: str) -> str:
+        """End what was accepted before its reason ends; as :meth:`accept`."""
 
     def stop(self, time_us: int) -> None:
         """Take back what was done, as the twin stops."""
@@ -113,12 +125,14 @@ class Modes:
         self._high: Counter[str] = Counter()
         self._low_since: dict[str, int] = {}
         self._open: dict[tuple[str, str], int] = {}
+        self._accepted: set[tuple[str, str]] = set()
         self._rests_until: dict[tuple[str, str], int] = {}
         self._begun_us: deque[int] = deque()
         self._next_us = 0
         self.ahead: Outlooks | None = None
         self._file = None if folder is None else folder / _OPEN_ACTS
         self._end_what_was_left()
+        self._folder = folder
         self._audit = AuditLog(folder) if folder is not None and (self._may or self._open) else None
 
     # ------------------------------------------------------------------ advice
@@ -187,7 +201,7 @@ class Modes:
         done = {(target, act) for act, target in self._open}
         views = []
         for (kind, target), advice in sorted(self._standing.items()):
-            act = {"agv_slow": "agv_pause", "risk": "radio_policy"}.get(kind, "")
+            act = ACT_OF.get(kind, "")
             acted = act if (("network" if act == "radio_policy" else target), act) in done else ""
             views.append(replace(advice, act=acted))
         return tuple(views)
@@ -210,7 +224,45 @@ class Modes:
             for a, t in self._open
             if a == "agv_pause" and ("risk", t) in self._standing
         }
-        return {key: why for key, why in wanted.items() if key[0] in self._may}
+        return {key: why for key, why in wanted.items() if key[0] in self._may or key in self._accepted}
+
+    def accept(self, now: int, kind: str, target: str, user: str) -> str:
+        """Do what is advised, because a person says so.
+
+        Parameters
+        ----------
+        now : instant [us]. kind, target : of the advice. user : who says so, for the audit log.
+
+        Returns
+        -------
+        str
+            Why it was not done, "" where it was.
+        """
+        standing = self._standing.get((kind, target)) if self._config.mode != "observe" else None
+        if standing is None:
+            stands = ", ".join(f"{a.kind} {a.target}" for a in self.published()) or "nothing"
+            return f"{kind} of {target} is not advised, or was withdrawn; advised now: {stands}"
+        name = ACT_OF.get(kind, "")
+        if name not in self._every:
+            return f"the twin cannot carry out {kind}; hand {standing.value or 'it'} to the system that can"
+        key = name, "network" if name == "radio_policy" else target
+        if key in self._open:
+            return f"{kind} of {target} is being carried out already"
+        if self._audit is None and self._folder is not None:
+            self._audit = AuditLog(self._folder)
+        error = self._begin(now, key, standing.reason, user)
+        if not error:
+            self._accepted.add(key)
+        return error
+
+    def give_up(self, now: int, kind: str, target: str, user: str) -> str:
+        """End what was accepted before its reason ends; as :meth:`accept`."""
+        name = ACT_OF.get(kind, "")
+        key = name, "network" if name == "radio_policy" else target
+        if key not in self._accepted:
+            return f"{kind} of {target} is not being carried out because somebody accepted it"
+        self._end(now, *key, "it was undone", user)
+        return "" if key not in self._open else f"{kind} of {target} could not be ended; it is tried again"
 
     def _act(self, now: int) -> None:
         rules, wanted = self._config.advice, self._wanted()
@@ -227,28 +279,34 @@ class Modes:
                 self.counts["held_back"] += 1
                 continue
             self._begun_us.append(now)  # an attempt that fails counts too, so that nothing is tried without end
-            # Kept before it is done: what a killed twin may have done is taken back in any case.
-            self._open[name, target] = now
-            self._keep()
-            error = self._every[name].begin(target)
-            self._note("begin", name, target, why, error)
-            if error:
-                del self._open[name, target]
-                self._rests_until[name, target] = now + round(rules.rest_s * 1e6)
-                self._keep()
+            self._begin(now, (name, target), why)
 
-    def _end(self, now: int, name: str, target: str, why: str) -> None:
+    def _begin(self, now: int, key: tuple[str, str], why: str, user: str = _SELF) -> str:
+        name, target = key
+        # Kept before it is done: what a killed twin may have done is taken back in any case.
+        self._open[key] = now
+        self._keep()
+        error = self._every[name].begin(target)
+        self._note("begin", name, target, why, error, user)
+        if error:
+            del self._open[key]
+            self._rests_until[key] = now + round(self._config.advice.rest_s * 1e6)
+            self._keep()
+        return error
+
+    def _end(self, now: int, name: str, target: str, why: str, user: str = _SELF) -> None:
         error = self._every[name].end(target)
-        self._note("end", name, target, why, error)
+        self._note("end", name, target, why, error, user)
         if not error:  # else it is tried again at the next look
             del self._open[name, target]
+            self._accepted.discard((name, target))
             self._rests_until[name, target] = now + round(self._config.advice.rest_s * 1e6)
             self._keep()
 
-    def _note(self, what: str, name: str, target: str, why: str, error: str) -> None:
+    def _note(self, what: str, name: str, target: str, why: str, error: str, user: str = _SELF) -> None:
         self.counts["failed" if error else "begun" if what == "begin" else "ended"] += 1
         if self._audit is not None:
-            self._audit.write(what, "factory-twin", "act", "", f"{name} {target}", [why], error or "done")
+            self._audit.write(what, user, "act" if user == _SELF else "accepted", "", f"{name} {target}", [why], error or "done")
 
     def _keep(self) -> None:
         if self._file is not None:

@@ -19,6 +19,7 @@ from radio.policies import policy_class
 from robots.orders import Action
 
 if TYPE_CHECKING:
+    from factory.live_modes import Advisor
     from factory.twin import Twin
     from factory.what_if_jobs import WhatIfJobs
 
@@ -68,6 +69,8 @@ class Steering:
             "release_agv": self._release_agv,
             "switch_trp_off": self._switch_trp_off,
             "switch_trp_on": self._switch_trp_on,
+            "accept_advice": self._accept_advice,
+            "give_up_advice": self._give_up_advice,
             "undo": self._undo_last,
         }
         for word in JOB_WORDS:
@@ -165,6 +168,32 @@ class Steering:
         done = self._instant(command, "stopPause", "goes on")
         self._remember(f"release of {command.target}", command, "stop_agv", command.target)
         return done
+
+    def _accept_advice(self, command: Command) -> str:
+        kind, modes, before = str(command.argument("kind") or ""), self._modes(), tuple(self._undo)
+        error = modes.accept(self._twin.time_us, kind, command.target, command.source)
+        if error:
+            raise _RefusedError(error)
+        self._undo.clear()  # what carried it out is no action of its own
+        self._undo.extend(before)
+        self._remember(f"acceptance of {kind} for {command.target}", command, "give_up_advice", command.target, (("kind", kind),))
+        return f"{kind} for {command.target} is carried out while its reason stands"
+
+    def _give_up_advice(self, command: Command) -> str:
+        kind = str(command.argument("kind") or "")
+        before = tuple(self._undo)
+        error = self._modes().give_up(self._twin.time_us, kind, command.target, command.source)
+        if error:
+            raise _RefusedError(error)
+        self._undo.clear()
+        self._undo.extend(before)
+        return f"{kind} for {command.target} is no longer carried out"
+
+    def _modes(self) -> Advisor:
+        live = self._twin.live
+        if live is None or live.modes is None:
+            raise _RefusedError("nobody looks ahead here, so nothing is advised; live.mode: advise (or act) does")
+        return live.modes
 
     def _switch_trp_off(self, command: Command) -> str:
         name = self._trp(command)

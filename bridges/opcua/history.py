@@ -13,6 +13,7 @@ import math
 import sqlite3
 import struct
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,8 @@ AGGREGATES = {
 
 _OLDEST_FIRST = "SELECT us, value, code FROM history WHERE node = ? AND us >= ? AND us <= ? ORDER BY us ASC LIMIT ?"
 _NEWEST_FIRST = _OLDEST_FIRST.replace("ASC", "DESC")
-_PAGE = 1000  # values of one answer
-_MAX_INTERVALS = 10_000
+_PAGE = 1000  # values or intervals of one answer
+_MAX_INTERVALS = 100_000  # of one reading, over all its pages
 _LEAST_STEP_US = 1_000_000
 _CLEAN_US = 60_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -148,20 +149,33 @@ class History:
             result.StatusCode = status(StatusCodes.BadHistoryOperationInvalid)
             return
         step_us = step_us or float(end - begin)
-        if (end - begin) / step_us > _MAX_INTERVALS:
+        intervals = math.ceil((end - begin) / step_us - 1e-9)
+        if intervals > _MAX_INTERVALS:
             result.StatusCode = status(StatusCodes.BadHistoryOperationInvalid)
             return
-        name = what.NodeId.Identifier
+        first = 0
+        if what.ContinuationPoint:
+            first = struct.unpack("<q", what.ContinuationPoint)[0] if len(what.ContinuationPoint) == 8 else -1
+            if not 0 < first < intervals:
+                result.StatusCode = status(StatusCodes.BadContinuationPointInvalid)
+                return
+        behind = min(first + _PAGE, intervals)
+        edges = [begin + k * step_us for k in range(first, behind)] + [min(begin + behind * step_us, float(end))]
+        result.HistoryData = ua.HistoryData(DataValues=self._intervals(what.NodeId.Identifier, kind, edges))
+        if behind < intervals:
+            result.ContinuationPoint = ua.ByteString(struct.pack("<q", behind))
+
+    def _intervals(self, name: str, kind: str, edges: list[float]) -> list[ua.DataValue]:
+        """Return the aggregate between each two neighbouring edges [us]."""
         before = self._db.execute(
-            "SELECT us, value FROM history WHERE node = ? AND us < ? ORDER BY us DESC LIMIT 1", (name, begin)
+            "SELECT us, value FROM history WHERE node = ? AND us < ? ORDER BY us DESC LIMIT 1", (name, edges[0])
         ).fetchall()
         rows = self._db.execute(
-            "SELECT us, value FROM history WHERE node = ? AND us >= ? AND us < ? ORDER BY us", (name, begin, end)
+            "SELECT us, value FROM history WHERE node = ? AND us >= ? AND us < ? ORDER BY us", (name, edges[0], edges[-1])
         ).fetchall()
         standing: float | None = before[0][1] if before else None
         values, at = [], 0
-        for k in range(math.ceil((end - begin) / step_us - 1e-9)):
-            low, high = begin + k * step_us, min(begin + (k + 1) * step_us, end)
+        for low, high in pairwise(edges):
             inside = []
             while at < len(rows) and rows[at][0] < high:
                 inside.append(rows[at])
@@ -169,7 +183,7 @@ class History:
             number = _aggregate(kind, low, high, inside, standing)
             values.append(_value(low, number, StatusCodes.Good if number is not None else StatusCodes.BadNoData))
             standing = inside[-1][1] if inside else standing
-        result.HistoryData = ua.HistoryData(DataValues=values)
+        return values
 
 
 def _aggregate(kind: str, low: float, high: float, rows: list[tuple[int, float | None]], standing: float | None) -> float | None:

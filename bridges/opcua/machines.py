@@ -16,13 +16,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from asyncua import ua
 from asyncua.ua.object_ids import ObjectIds
 from asyncua.ua.status_codes import StatusCodes
 
+from bridges.opcua.cells import Cell
 from bridges.opcua.companion import DI, ITEM_STATES, MACHINERY, OPERATION_MODES, ROBOTICS, Companion, Robot
 from bridges.opcua.nodes import TwinNodes
 from bridges.opcua.space import BAD_GONE, BAD_NO_DATA, GOOD, UNCERTAIN, Analog, node_id, status
@@ -65,7 +66,7 @@ class _Bound:
     """A node and where its value comes from; ``gone`` is what it shows when the machine has left, None for a bad status."""
 
     node: ua.NodeId
-    kind: ua.VariantType
+    cell: Cell
     of: Callable[[MachineView], Any]
     gone: Any = None
     last: Any = None  # a value with its status; None before the first
@@ -89,6 +90,7 @@ class MachineNodes:
     async def write(self, view: TwinView, stamp: datetime) -> int:
         """Show a view; returns the values written."""
         written = 0
+        now = datetime.now(UTC)
         present = {}
         for machine in view.machines:
             present[machine.id] = machine
@@ -102,7 +104,7 @@ class MachineNodes:
                 if (value, code) == item.last:
                     continue
                 item.last = (value, code)
-                await self._space.put(item.node, item.kind, value, code, stamp)
+                item.cell.show(value, code, stamp, now)
                 written += 1
                 if written % 50 == 0:
                     await self._nodes.pause()
@@ -116,6 +118,11 @@ class MachineNodes:
                     await self._space.put_status(item.node, UNCERTAIN)
                     item.last = None
             await self._nodes.pause()
+
+    def _bind(
+        self, bound: list[_Bound], node: ua.NodeId, kind: ua.VariantType, of: Callable[[MachineView], Any], gone: Any = None
+    ) -> None:
+        bound.append(_Bound(node, self._space.cell(node, kind), of, gone))
 
     async def _make(self, machine: MachineView) -> None:
         bound = self._bound[machine.id] = []
@@ -197,8 +204,8 @@ class MachineNodes:
         number = await self._space.property(current, "Id", ua.VariantType.NodeId, None)
         texts = {state: ua.LocalizedText(state) for state in states}
         ids = {state: self._companion.id(MACHINERY, i) for state, i in states.items()}
-        bound.append(_Bound(current, _TEXT, lambda m: texts[of(m)], texts[gone]))
-        bound.append(_Bound(number, ua.VariantType.NodeId, lambda m: ids[of(m)], ids[gone]))
+        self._bind(bound, current, _TEXT, lambda m: texts[of(m)], texts[gone])
+        self._bind(bound, number, ua.VariantType.NodeId, lambda m: ids[of(m)], ids[gone])
 
     async def _system(self, machine: MachineView, bound: list[_Bound]) -> None:
         of, index = self._companion.id, self._nodes.index
@@ -217,11 +224,11 @@ class MachineNodes:
         state = await self._own(safety, "SafetyState", of(ROBOTICS, Robot.safety_state))
         parameters = await self._object(state, DI, "ParameterSet", ObjectIds.BaseObjectType)
         mode = await self._variable(parameters, "OperationalMode", _INT, data=Robot.operational_mode)
-        bound.append(_Bound(mode, _INT, lambda m: _AUTOMATIC))
+        self._bind(bound, mode, _INT, lambda m: _AUTOMATIC)
         stop = await self._variable(parameters, "EmergencyStop", _BOOL)
-        bound.append(_Bound(stop, _BOOL, lambda m: m.mode == "emergency_stop"))
+        self._bind(bound, stop, _BOOL, lambda m: m.mode == "emergency_stop")
         stop = await self._variable(parameters, "ProtectiveStop", _BOOL)
-        bound.append(_Bound(stop, _BOOL, protective_stop))
+        self._bind(bound, stop, _BOOL, protective_stop)
 
     async def _device(self, parent: ua.NodeId, machine: MachineView, bound: list[_Bound]) -> None:
         of = self._companion.id
@@ -230,7 +237,7 @@ class MachineNodes:
         await self._property(device, ROBOTICS, "MotionDeviceCategory", _INT, _ARTICULATED, Robot.category)
         parameters = await self._object(device, DI, "ParameterSet", ObjectIds.BaseObjectType)
         override = await self._variable(parameters, "SpeedOverride", _DOUBLE)
-        bound.append(_Bound(override, _DOUBLE, lambda m: None if m.speed_scale is None else 100.0 * m.speed_scale))
+        self._bind(bound, override, _DOUBLE, lambda m: None if m.speed_scale is None else 100.0 * m.speed_scale)
         axes = await self._object(device, ROBOTICS, "Axes", ObjectIds.FolderType)
         trains = await self._object(device, ROBOTICS, "PowerTrains", ObjectIds.FolderType)
         for j in range(len(machine.joints_rad)):
@@ -242,7 +249,7 @@ class MachineNodes:
         await self._property(axis, ROBOTICS, "MotionProfile", _INT, _ROTARY, Robot.motion_profile)
         parameters = await self._object(axis, DI, "ParameterSet", ObjectIds.BaseObjectType)
         position = await self._variable(parameters, "ActualPosition", _DOUBLE, analog=_JOINT)
-        bound.append(_Bound(position, _DOUBLE, lambda m: math.degrees(m.joints_rad[j]) if j < len(m.joints_rad) else None))
+        self._bind(bound, position, _DOUBLE, lambda m: math.degrees(m.joints_rad[j]) if j < len(m.joints_rad) else None)
 
     async def _power_train(self, trains: ua.NodeId, j: int, machine: MachineView) -> None:
         of = self._companion.id

@@ -225,10 +225,14 @@ class TwinItems(MonitoredItemService):
         return done
 
     async def datachange_callback(self, handle: int, value: ua.DataValue, error: ua.StatusCode | None = None) -> None:
-        """Take a new value of a node."""
+        """Take a new value of a node, or the error that ends its monitoring."""
         if error:
             await self.trigger_statuschange(error)
-            return
+        else:
+            self.take(handle, value)
+
+    def take(self, handle: int, value: ua.DataValue) -> None:
+        """Take a new value of a node."""
         mid = self._monitored_datachange[handle]
         data, told = self._monitored_items[mid], self._told[mid]
         if data.mode is ua.MonitoringMode.Disabled:

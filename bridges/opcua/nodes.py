@@ -30,7 +30,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from datetime import datetime
+from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
@@ -38,6 +38,7 @@ from asyncua import ua
 from asyncua.server.server import Server
 from asyncua.ua.object_ids import ObjectIds
 
+from bridges.opcua.cells import Cell
 from bridges.opcua.fields import FOLDERS, TWIN, Field, Folder
 from bridges.opcua.history import History
 from bridges.opcua.space import BAD_GONE, BAD_NO_DATA, GOOD, UNCERTAIN, Space, node_id
@@ -53,16 +54,17 @@ _BATCH = 50
 PAUSE_S = 0.000_5
 """How long the loop sleeps then, where nothing else is said [s]."""
 
-_STRING, _DOUBLE = ua.VariantType.String, ua.VariantType.Double
+_DOUBLE = ua.VariantType.Double
 
 
 class _Item:
     """The variables of one device, and the value each showed last."""
 
-    __slots__ = ("last", "node_ids", "seen")
+    __slots__ = ("cells", "last", "node_ids", "seen")
 
-    def __init__(self, node_ids: list[ua.NodeId]) -> None:
+    def __init__(self, node_ids: list[ua.NodeId], cells: list[Cell]) -> None:
         self.node_ids = node_ids
+        self.cells = cells
         self.last: list[Any] = [_Item] * len(node_ids)  # equal to no value, so the first write shows everything
         self.seen = 0
 
@@ -126,6 +128,7 @@ class TwinNodes:
         """
         self._round += 1
         written = 0
+        now = datetime.now(UTC)
         for folder, word, getter in self._shown:
             for part in folder.items(view):
                 key = folder.key(part)
@@ -142,15 +145,16 @@ class TwinNodes:
                     if self.history is not None and self._keeps(folder, field):
                         self.history.record(str(item.node_ids[i].Identifier), stamp, value)
                     shown = list(value) if field.array else value
-                    await self.space.put(item.node_ids[i], field.kind, shown, BAD_NO_DATA if value is None else GOOD, stamp)
+                    item.cells[i].show(shown, BAD_NO_DATA if value is None else GOOD, stamp, now)
                     written += 1
                     if written % _BATCH == 0:
                         await self.pause()
+                        now = datetime.now(UTC)
         for item in self._items.values():
             if item.seen != self._round and item.last[0] is not BAD_GONE:
                 item.last = [BAD_GONE] * len(item.last)
-                for node in item.node_ids:
-                    await self.space.put(node, _STRING, None, BAD_GONE, stamp)
+                for cell in item.cells:
+                    cell.show(None, BAD_GONE, stamp, now)
                     written += 1
         return written
 
@@ -194,7 +198,7 @@ class TwinNodes:
             for f in folder.fields
         ]
         await self.pause()
-        return _Item(ids)
+        return _Item(ids, [self.space.cell(i, f.kind) for i, f in zip(ids, folder.fields, strict=True)])
 
     def _keeps(self, folder: Folder, field: Field) -> bool:
         """Tell whether history is kept of a field: of the services' figures, never of what comes near people or machines."""

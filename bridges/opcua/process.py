@@ -206,6 +206,7 @@ class _RemoteInbox(Inbox):
 
 def _serve(pipe: Connection, config: OpcUaConfig, state: Path, steered: bool, initial: TwinView | None) -> None:
     """Serve until the twin says stop or is gone."""
+    import gc
     import signal
 
     from bridges.opcua.server import OpcUaServer
@@ -227,6 +228,10 @@ def _serve(pipe: Connection, config: OpcUaConfig, state: Path, steered: bool, in
         text = str(error) if isinstance(error, BridgeError) else f"the OPC UA server did not start: {error!r}"
         send(("failed", (type(error).__name__, text)))
         return
+    # the address space stays: a collection that walks it holds everybody up for some tenths of a second
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
     try:
         send(("ready", server.notices))
         while server.running:

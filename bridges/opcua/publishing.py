@@ -64,6 +64,8 @@ class _Encoder:
         self._binary = b""
         self._when: Any = None
         self._when_ticks = 0
+        self._server: Any = None  # a view's values come with the same two times
+        self._server_ticks = 0
 
     def __call__(self, value: ua.DataValue) -> bytes:
         if value is not self._last:
@@ -89,8 +91,10 @@ class _Encoder:
             return struct_to_binary(value)
         if when is not self._when:
             self._when, self._when_ticks = when, _ticks(when)
+        if server is not self._server:
+            self._server, self._server_ticks = server, _ticks(server)
         # mask: value, status, source and server timestamp (OPC 10000-6 table 26); then the variant's type
-        return _DOUBLE.pack(0x0F, 11, variant.Value, value.StatusCode.value, self._when_ticks, _ticks(server))
+        return _DOUBLE.pack(0x0F, 11, variant.Value, value.StatusCode.value, self._when_ticks, self._server_ticks)
 
 
 #: Encodes a value (DataValue of OPC 10000-6 clause 5.2.2.17); to be called on the server's thread alone.
@@ -145,10 +149,21 @@ class TwinSubscription(InternalSubscription):
     def _pop_triggered_datachanges(self, result: ua.PublishResult) -> None:
         if not self.notices:
             return
-        taken: list[Notice] = []
         if self.pub_request_callback is None:
             self._pop_for_server(result)
             return
+        taken = [notice.binary for queue in self.notices.values() for notice in queue]
+        if len(taken) <= self.per_message:
+            self.notices = {}
+        else:
+            taken = self._pop_some()
+        parts = [_COUNT.pack(len(taken)), *taken, _NO_DIAGNOSTICS]
+        message: Any = ua.ExtensionObject(TypeId=_NOTIFICATION, Body=ua.ByteString(b"".join(parts)))
+        result.NotificationMessage.NotificationData.append(message)
+
+    def _pop_some(self) -> list[bytes]:
+        """Take as many notifications as fit into one message, and leave the rest."""
+        taken: list[Notice] = []
         while self.notices and len(taken) < self.per_message:
             mid, queue = next(iter(self.notices.items()))
             room = self.per_message - len(taken)
@@ -157,9 +172,7 @@ class TwinSubscription(InternalSubscription):
                 self.notices[mid] = queue[room:]
             else:
                 del self.notices[mid]
-        parts = [_COUNT.pack(len(taken)), *[notice.binary for notice in taken], _NO_DIAGNOSTICS]
-        message: Any = ua.ExtensionObject(TypeId=_NOTIFICATION, Body=ua.ByteString(b"".join(parts)))
-        result.NotificationMessage.NotificationData.append(message)
+        return [notice.binary for notice in taken]
 
     def _pop_for_server(self, result: ua.PublishResult) -> None:
         """Hand notifications as objects to a subscription of the server itself."""

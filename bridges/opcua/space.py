@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -12,6 +12,8 @@ from asyncua.server.internal_server import InternalServer
 from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.object_ids import ObjectIds
 from asyncua.ua.status_codes import StatusCodes
+
+from bridges.opcua.cells import Cell
 
 __all__ = ["BAD_GONE", "BAD_NO_DATA", "GOOD", "UNCERTAIN", "Analog", "Space", "node_id", "status"]
 
@@ -179,6 +181,10 @@ class Space:
             items.append(ua.AddReferencesItem(begin, node_id(kind), forward, TargetNodeId=end, TargetNodeClass=target_class))
         for result in await self._session.add_references(items):
             result.check()
+
+    def cell(self, node: ua.NodeId, kind: ua.VariantType, make: Callable[[Any], Any] | None = None) -> Cell:
+        """Return the value of a variable that changes with every view; ``make`` as in :class:`bridges.opcua.cells.Cell`."""
+        return Cell(self._aspace[node].attributes[AttributeIds.Value], kind, make)
 
     async def put(self, node: ua.NodeId, kind: ua.VariantType, value: Any, code: ua.StatusCode, when: datetime | None) -> None:
         """Write a value with its source timestamp; None writes none, with the status alone."""

@@ -20,14 +20,15 @@ of them stays anybody's.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from asyncua import ua
 from asyncua.ua.object_ids import ObjectIds
 
+from bridges.opcua.cells import Cell
 from bridges.opcua.nodes import TwinNodes
 from bridges.opcua.rights import PEOPLE
 from bridges.opcua.space import BAD_GONE, BAD_NO_DATA, GOOD, UNCERTAIN, Analog, node_id
@@ -66,6 +67,7 @@ class _Frame:
     """The nodes of one PositionFrame and what they show: whole frame, position, its three numbers, orientation, its three."""
 
     nodes: list[ua.NodeId] = field(default_factory=list)
+    cells: list[Cell] = field(default_factory=list)
     last: list[Any] = field(default_factory=lambda: [None] * 9)
     code: ua.StatusCode | None = None
 
@@ -109,7 +111,7 @@ class SpatialNodes:
             ObjectIds.Organizes,
         )
         hall = await self._make_list(entry, "Spatial/Hall", "Hall", scenario)
-        await self._write(await self._make_frame(hall, "WorldFrame", None), (0.0, 0.0, 0.0, 0.0, 0.0, 0.0), GOOD, None)
+        self._write(await self._make_frame(hall, "WorldFrame", None), (0.0,) * 6, GOOD, None, datetime.now(UTC))
         if self._people:
             people = await space.object(
                 self._nodes.root,
@@ -130,11 +132,11 @@ class SpatialNodes:
 
     async def write(self, view: TwinView, stamp: datetime) -> int:
         """Show a view; returns the values written."""
-        seen, written = set(), 0
+        seen, written, now = set(), 0, datetime.now(UTC)
         for key, pose in _poses(view):
             frame = await self._of(key)
             seen.add(key)
-            written += await self._write(frame, pose, GOOD, stamp)
+            written += self._write(frame, pose, GOOD, stamp, now)
         if self._people:
             count = node_id(f"{PEOPLE}/Count", self._nodes.index)
             await self._space.put(count, ua.VariantType.UInt32, len(view.people), GOOD, stamp)
@@ -142,14 +144,14 @@ class SpatialNodes:
                 key = f"{PEOPLE}/Place_{k + 1:03d}"
                 seen.add(key)
                 pose = (person.x_m, person.y_m, 0.0, 0.0, 0.0, person.heading_rad)
-                written += await self._write(await self._of(key), pose, GOOD, stamp)
+                written += self._write(await self._of(key), pose, GOOD, stamp, now)
                 if k % 10 == 9:
                     await self._nodes.pause()
         for key, frame in self._frames.items():
             if key not in seen:
                 # nobody stands at a place: there is no number; a machine that left is no longer connected
                 code = BAD_NO_DATA if key.startswith(f"{PEOPLE}/") else BAD_GONE
-                written += await self._write(frame, None, code, stamp)
+                written += self._write(frame, None, code, stamp, now)
         return written
 
     async def mark_stale(self) -> None:
@@ -162,31 +164,22 @@ class SpatialNodes:
             frame.last = [None] * len(frame.last)
             await self._nodes.pause()
 
-    async def _write(self, frame: _Frame, pose: Pose | None, code: ua.StatusCode, stamp: datetime | None) -> int:
+    def _write(self, frame: _Frame, pose: Pose | None, code: ua.StatusCode, stamp: datetime | None, now: datetime) -> int:
         if pose is None:
             if frame.code == code:
                 return 0
-            for node in frame.nodes:
-                await self._space.put(node, _DOUBLE, None, code, stamp)
+            for cell in frame.cells:
+                cell.show(None, code, stamp, now)
             frame.last, frame.code = [None] * len(frame.last), code
-            return len(frame.nodes)
+            return len(frame.cells)
         frame.code = code
         x, y, z, a, b, c = pose
-        place, turn = (x, y, z), (a, b, c)
         written = 0
-        for i, value in enumerate((pose, place, x, y, z, turn, a, b, c)):
-            if frame.last[i] == value:
-                continue
-            frame.last[i] = value
-            shown: Any = value
-            if i == 0:
-                shown = ua.ThreeDFrame(CartesianCoordinates=_coordinates(place), Orientation=_orientation(turn))
-            elif i == 1:
-                shown = _coordinates(place)
-            elif i == 5:
-                shown = _orientation(turn)
-            await self._space.put(frame.nodes[i], _STRUCTURE if i in (0, 1, 5) else _DOUBLE, shown, code, stamp)
-            written += 1
+        for i, value in enumerate((pose, pose[:3], x, y, z, pose[3:], a, b, c)):
+            if frame.last[i] != value:
+                frame.last[i] = value
+                frame.cells[i].show(value, code, stamp, now)
+                written += 1
         return written
 
     async def _of(self, key: str) -> _Frame:
@@ -242,6 +235,7 @@ class SpatialNodes:
             node = node_id(f"{path}{below}", index)
             made = await space.variable(above, node, browse, _STRUCTURE, None, text, type_id=kind, data_type=node_id(data))
             frame.nodes.append(made)
+            frame.cells.append(space.cell(made, _STRUCTURE, _MADE[data]))
             return made
 
         text = "Position and orientation relative to Base [m, rad]"
@@ -264,7 +258,9 @@ class SpatialNodes:
         )
         await space.property(position, "LengthUnit", _STRUCTURE, _METRE.unit, ObjectIds.EUInformation)
         for axis, words in _AXES:
-            frame.nodes.append(await self._number(position, f"{path}/Position/{axis}", ua.QualifiedName(axis, 0), words, _METRE))
+            made = await self._number(position, f"{path}/Position/{axis}", ua.QualifiedName(axis, 0), words, _METRE)
+            frame.nodes.append(made)
+            frame.cells.append(space.cell(made, _DOUBLE))
         orientation = await variable(
             whole,
             "/Orientation",
@@ -275,7 +271,9 @@ class SpatialNodes:
         )
         await space.property(orientation, "AngleUnit", _STRUCTURE, _RADIAN.unit, ObjectIds.EUInformation)
         for turn, words in _TURNS:
-            frame.nodes.append(await self._number(orientation, f"{path}/Orientation/{turn}", self._name(turn), words, _RADIAN))
+            made = await self._number(orientation, f"{path}/Orientation/{turn}", self._name(turn), words, _RADIAN)
+            frame.nodes.append(made)
+            frame.cells.append(space.cell(made, _DOUBLE))
         return frame
 
     async def _number(self, parent: ua.NodeId, path: str, name: ua.QualifiedName, text: str, analog: Analog) -> ua.NodeId:
@@ -306,6 +304,17 @@ def _coordinates(place: tuple[float, float, float]) -> ua.ThreeDCartesianCoordin
 def _orientation(turn: tuple[float, float, float]) -> ua.ThreeDOrientation:
     a, b, c = (ua.Double(v) for v in turn)
     return ua.ThreeDOrientation(A=a, B=b, C=c)
+
+
+def _frame(pose: Pose) -> ua.ThreeDFrame:
+    return ua.ThreeDFrame(CartesianCoordinates=_coordinates(pose[:3]), Orientation=_orientation(pose[3:]))
+
+
+_MADE: dict[int, Callable[[Any], Any]] = {
+    ObjectIds.ThreeDFrame: _frame,
+    ObjectIds.ThreeDCartesianCoordinates: _coordinates,
+    ObjectIds.ThreeDOrientation: _orientation,
+}
 
 
 def _poses(view: TwinView) -> Iterable[tuple[str, Pose]]:

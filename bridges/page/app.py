@@ -53,9 +53,11 @@ class CommandBody(_Body):
     """Something asked of the twin."""
 
     name: Literal[
-        "pause", "resume", "set_speed", "set_policy", "stop_agv", "release_agv", "switch_trp_off", "switch_trp_on", "undo"
-    ] = Field(description="Command.")
-    target: str = Field("", max_length=64, description="AGV or TRP, for those that stop, release or switch one.")
+        "pause", "resume", "set_speed", "set_policy", "stop_agv", "release_agv", "switch_trp_off", "switch_trp_on",
+        "accept_advice", "undo",
+    ] = Field(description="Command.")  # fmt: skip
+    target: str = Field("", max_length=64, description="AGV, TRP or device, for commands that are about one.")
+    kind: Literal["risk", "agv_slow", "agv_detour", "serve_from"] | None = Field(None, description="Advice, for accept_advice.")
     factor: float | None = Field(None, ge=0.1, le=20, description="Twin time over wall time, for set_speed.")
     policy: str | None = Field(None, min_length=1, max_length=64, description="Policy, for set_policy.")
 
@@ -200,15 +202,17 @@ def _add_reading(app: FastAPI, hub: Hub, audit: Audit) -> None:
     need = [Depends(session_of)]
 
     def part(name: str) -> Callable[[], JSONResponse]:
-        def read() -> JSONResponse:
+        def read(session: Annotated[Session, Depends(session_of)]) -> JSONResponse:
             content = hub.view.to_json_dict() if hub.view is not None else {}
+            if not may_steer(session.role):
+                content.pop("advice", None)
             return JSONResponse(content if name == "view" else content.get(name, []))
 
         read.__doc__ = f"Return the latest {name}."
         return read
 
     for name in ("view", "machines", "links", "services", "zones"):
-        app.get(f"/api/{name}", dependencies=need, responses=_REFUSALS, name=name)(part(name))
+        app.get(f"/api/{name}", responses=_REFUSALS, name=name)(part(name))
 
     @app.get("/api/outages", dependencies=need, responses=_REFUSALS)
     def outages() -> list[dict[str, Any]]:
@@ -244,6 +248,11 @@ def _add_reading(app: FastAPI, hub: Hub, audit: Audit) -> None:
         """Return what has happened where since the page was started."""
         return hub.heat.to_json_dict(layer)
 
+    @app.get("/api/advice", dependencies=[Depends(steering_of)], responses={**_REFUSALS, 403: {"model": Problem}})
+    def advice() -> list[dict[str, Any]]:
+        """Return the advice that stands; it names machines' next steps, so viewers do not get it."""
+        return [a.to_json_dict() for a in (hub.view.advice if hub.view is not None else None) or ()]
+
     @app.get("/api/audit", dependencies=[Depends(steering_of)], responses={**_REFUSALS, 403: {"model": Problem}})
     def audited() -> list[dict[str, Any]]:
         """Return the latest entries of the audit log, newest first."""
@@ -275,7 +284,9 @@ def _add_actions(app: FastAPI, hub: Hub, inbox: Inbox | None, audit: Audit) -> N
     async def command(body: CommandBody, response: Response, session: Annotated[Session, Depends(steering_of)]) -> CommandAnswer:
         """Ask something of the twin and wait for its answer."""
         arguments: list[tuple[str, Value]] = [
-            (key, value) for key, value in (("factor", body.factor), ("policy", body.policy)) if value is not None
+            (key, value)
+            for key, value in (("factor", body.factor), ("policy", body.policy), ("kind", body.kind))
+            if value is not None
         ]
         if inbox is None:
             raise HTTPException(409, "this page only shows; nothing can be steered")
@@ -331,6 +342,7 @@ async def _send_news(
 ) -> None:
     names = watch = -1
     tick: str | None = None
+    advice: str | None = None
     while not listener.done() and sessions.find(token, use=False) is not None:
         if names != hub.names_version:
             names = hub.names_version
@@ -340,6 +352,9 @@ async def _send_news(
             await websocket.send_text(tick)
             if people is not None and may_see_people(session.role):
                 await websocket.send_text(people)
+        if hub.advice is not None and hub.advice is not advice and may_steer(session.role):
+            advice = hub.advice
+            await websocket.send_text(advice)
         if watch != hub.watch.version:
             watch = hub.watch.version
             await websocket.send_text(hub.watch_text())

@@ -68,7 +68,8 @@ class Hub:
 
     Attributes
     ----------
-    view : the latest view. tick : its message. people : message for the safety role, None where none was handed in.
+    view : the latest view. tick : its message. advice : what stands, for who may steer; None where nobody looks ahead.
+    people : message for the safety role, None where none was handed in.
     names_version : grows when a new hello is due. runs : finished runs that the page shows, 0 for a live twin.
     """
 
@@ -79,6 +80,7 @@ class Hub:
         self.heat = Heat(scene)
         self.view: TwinView | None = None
         self.tick: str | None = None
+        self.advice: str | None = None
         self.people: str | None = None
         self.names_version = 0
         self.viewers = 0
@@ -97,6 +99,9 @@ class Hub:
         self.view = view
         self.tick = messages.tick(view, self._trp_index, acting)
         self.people = None if people is None else messages.people(people)
+        advice = messages.advice(view)
+        if advice != self.advice:  # the same text stays the same object, which viewers know it by
+            self.advice = advice
         self.history.add(view.time_us, self.tick)
         self.watch.add(view)
         self.heat.add(view)

@@ -12,8 +12,9 @@ from typing import Any
 
 from bridges.page.scene import ActingView, PeopleView, SceneView
 from bridges.view import TwinView
+from bridges.view_parts import ForecastView
 
-__all__ = ["Names", "hello", "names_of", "people", "tick"]
+__all__ = ["Names", "advice", "hello", "names_of", "people", "tick"]
 
 Names = tuple[tuple[tuple[str, str], ...], tuple[str, ...], tuple[tuple[str, str], ...], tuple[str, ...]]
 """Ids and kinds of machines, devices of links, names and profiles of services, names of zones."""
@@ -59,6 +60,14 @@ def _tenths(value_db: float) -> int | None:
     return round(10.0 * value_db) if math.isfinite(value_db) else None
 
 
+def _ahead(forecast: ForecastView | None) -> tuple[int | None, ...]:
+    """Return the risk in 0.5, 1 and 2 s in thousandths; nothing where nobody forecasts it."""
+    if forecast is None:
+        return ()
+    risks = (forecast.in_500_ms, forecast.in_1_s, forecast.in_2_s)
+    return tuple(None if risk is None else round(1000.0 * risk) for risk in risks)
+
+
 def tick(view: TwinView, trp_index: dict[str, int], acting: ActingView | None = None) -> str:
     """Return a view as the message of one tick.
 
@@ -69,6 +78,7 @@ def tick(view: TwinView, trp_index: dict[str, int], acting: ActingView | None = 
     acting : what runs the twin, None where it is not known.
     """
     factor = view.real_time_factor
+    ahead = {f.device: f for f in view.forecasts}
     return _dump(
         {
             "type": "tick",
@@ -98,6 +108,7 @@ def tick(view: TwinView, trp_index: dict[str, int], acting: ActingView | None = 
                     round(1000.0 * k.risk) if math.isfinite(k.risk) else None,
                     _tenths(k.sinr_dl_db),
                     _tenths(k.sinr_ul_db),
+                    *_ahead(ahead.get(k.device)),
                 ]
                 for k in view.links
             ],
@@ -115,3 +126,10 @@ def tick(view: TwinView, trp_index: dict[str, int], acting: ActingView | None = 
 def people(view: PeopleView) -> str:
     """Return where people are, for the safety role: centimetres, in an order that says nothing."""
     return _dump({"type": "people", "p": [[round(100.0 * float(x)), round(100.0 * float(y))] for x, y in view.position_m]})
+
+
+def advice(view: TwinView) -> str | None:
+    """Return what is advised, None where nobody looks ahead; it names machines' next steps, so it is for who may steer."""
+    if view.advice is None:
+        return None
+    return _dump({"type": "advice", "a": [a.to_json_dict() for a in view.advice]})

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import struct
 import time
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
 from asyncua import ua
 from demo_view import demo_view
@@ -95,6 +97,28 @@ def test_aggregates_over_intervals(history, kind, wanted):
     assert numbers(result) == pytest.approx(wanted)
     assert [v.SourceTimestamp for v in result.HistoryData.DataValues] == [at(0), at(10), at(20)]
     assert [v.StatusCode.name for v in result.HistoryData.DataValues] == ["BadNoData" if w is None else "Good" for w in wanted]
+
+
+def test_aggregates_come_in_pages_that_join_without_a_seam(history):
+    rng = np.random.default_rng(3)
+    seconds = np.cumsum(rng.integers(1, 9, 900))
+    for second in seconds:
+        history.record(NODE, at(int(second)), float(rng.random()))
+    details = processed(at(0), at(2500.5), 1_000.0, TIME_AVERAGE)
+    got, stamps, point, pages = [], [], None, 0
+    while True:
+        result = ask(history, details, point)
+        got += numbers(result)
+        stamps += [v.SourceTimestamp for v in result.HistoryData.DataValues]
+        pages, point = pages + 1, result.ContinuationPoint
+        if not point:
+            break
+    assert (pages, len(got)) == (3, 2501)
+    assert stamps == [at(k) for k in range(2501)]
+    alone = [numbers(ask(history, processed(at(k), at(min(k + 1, 2500.5)), 0.0, TIME_AVERAGE)))[0] for k in range(2501)]
+    assert got == alone
+    for wrong in (b"short", struct.pack("<q", 0), struct.pack("<q", 2501), struct.pack("<qq", 1, 0)):
+        assert ask(history, details, wrong).StatusCode.name == "BadContinuationPointInvalid"
 
 
 def test_a_value_that_did_not_exist_has_no_weight(history):

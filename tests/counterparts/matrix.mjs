@@ -2,9 +2,9 @@
 //
 //   node matrix.mjs URL FOLDER TASK
 //
-// TASK is JSON: {passwords: {user: password}, policies: [...], aggregates: [...], beginMs, historyS, intervalS}. Prints the line
-// "restart" and waits for a line on the standard input, by which time the server has been restarted. Its last line is JSON: what came
-// of each point of matrix_points.py.
+// TASK is JSON: {passwords: {user: password}, policies: [...], aggregates: [...], beginMs, historyS, intervalS, pairS,
+// pairMeans}. Prints the line "restart" and waits for a line on the standard input, by which time the server has been restarted. Its
+// last line is JSON: what came of each point of matrix_points.py.
 import path from "node:path";
 import readline from "node:readline";
 
@@ -217,6 +217,28 @@ const history = async (session) => {
     const result = await session.readAggregateValue({ nodeId }, begin, end, kind, 1000 * task.intervalS);
     answer.aggregates[name] = result.historyData.dataValues.map((value) => value.value.value);
   }
+  const means = [];
+  pages = 0;
+  point = undefined;
+  do {
+    const historyReadDetails = new opcua.ReadProcessedDetails({
+      startTime: begin,
+      endTime: end,
+      processingInterval: 1000 * task.pairS,
+      aggregateType: [opcua.coerceNodeId(`i=${opcua.AggregateFunction.Average}`)],
+    });
+    const request = new opcua.HistoryReadRequest({
+      historyReadDetails,
+      nodesToRead: [{ nodeId, continuationPoint: point }],
+      timestampsToReturn: opcua.TimestampsToReturn.Both,
+    });
+    const result = (await session.historyRead(request)).results[0];
+    means.push(...result.historyData.dataValues.map((value) => value.value.value));
+    point = result.continuationPoint;
+    pages += 1;
+  } while (point?.length);
+  const agree = means.length === task.pairMeans.length && means.every((mean, k) => Math.abs(mean - task.pairMeans[k]) < 1e-9);
+  answer["aggregate pages"] = [pages, agree];
   const machine = opcua.coerceNodeId(id("Machines/agv-01/X"));
   answer["no history"] = (await ask(undefined, machine)).statusCode.name;
 };

@@ -12,7 +12,7 @@ from typing import Any
 
 from asyncua import Client, ua
 from matrix_hall import MatrixHall
-from matrix_values import AGGREGATES, HISTORY_S, INTERVAL_S, availability
+from matrix_values import AGGREGATES, HISTORY_S, INTERVAL_S, PAIR_S, availability, means_agree
 from opcua_client import PASSWORDS, secured
 
 from bridges.opcua.nodes import NAMESPACE_URI
@@ -226,6 +226,15 @@ class Asyncua:
             )
             result = await ask(details, None)
             self.answer["aggregates"][name] = [v.Value.Value for v in result.HistoryData.DataValues]
+        average = [ua.NodeId(ua.ObjectIds.AggregateFunction_Average)]
+        details = ua.ReadProcessedDetails(StartTime=begin, EndTime=end, ProcessingInterval=PAIR_S * 1000.0, AggregateType=average)
+        means: list[float] = []
+        count, point = 0, None
+        while point or not count:
+            result = await ask(details, point)
+            means += [v.Value.Value for v in result.HistoryData.DataValues]
+            count, point = count + 1, result.ContinuationPoint
+        self.answer["aggregate pages"] = [count, means_agree(means)]
         machine = client.get_node(self.id("Machines/agv-01/X"))
         self.answer["no history"] = await outcome(machine.read_raw_history(begin, end))
 

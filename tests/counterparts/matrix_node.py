@@ -9,7 +9,7 @@ from typing import Any
 
 from matrix_hall import MatrixHall
 from matrix_points import SECURE
-from matrix_values import AGGREGATES, HISTORY_S, INTERVAL_S
+from matrix_values import AGGREGATES, HISTORY_S, INTERVAL_S, PAIR_MEANS, PAIR_S
 from opcua_client import PASSWORDS
 
 _TIMEOUT_S = 500.0  # some 10 s where nothing else runs
@@ -30,6 +30,8 @@ def use(hall: MatrixHall, folder: Path, node: str = "node") -> dict[str, Any]:
         "beginMs": round(hall.begin.timestamp() * 1000),
         "historyS": HISTORY_S,
         "intervalS": INTERVAL_S,
+        "pairS": PAIR_S,
+        "pairMeans": PAIR_MEANS,
     }
     script = Path(__file__).parent / "matrix.mjs"
     said: list[str] = []

@@ -11,7 +11,7 @@ from typing import Any
 import opcua
 from matrix_hall import MatrixHall
 from matrix_points import NEVER, SECURE
-from matrix_values import AGGREGATES, HISTORY_S, INTERVAL_S, availability
+from matrix_values import AGGREGATES, HISTORY_S, INTERVAL_S, PAIR_S, availability, means_agree
 from opcua import ua
 from opcua.crypto import security_policies
 from opcua_client import PASSWORDS
@@ -246,6 +246,15 @@ class Opcua:
             details.StartTime, details.EndTime, details.ProcessingInterval = begin, end, INTERVAL_S * 1000.0
             details.AggregateType = [ua.NodeId(getattr(ua.ObjectIds, f"AggregateFunction_{aggregate}"))]
             self.answer["aggregates"][aggregate] = [v.Value.Value for v in ask(kept, details).HistoryData.DataValues]
+        details.AggregateType = [ua.NodeId(ua.ObjectIds.AggregateFunction_Average)]
+        details.ProcessingInterval = PAIR_S * 1000.0
+        means: list[float] = []
+        count, point = 0, None
+        while point or not count:
+            result = ask(kept, details, point)
+            means += [v.Value.Value for v in result.HistoryData.DataValues]
+            count, point = count + 1, result.ContinuationPoint
+        self.answer["aggregate pages"] = [count, means_agree(means)]
         self.answer["no history"] = outcome(lambda: client.get_node(self.id(name)).read_raw_history(begin, end))
 
     def restart(self) -> None:

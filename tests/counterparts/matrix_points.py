@@ -116,6 +116,12 @@ POINTS = (
         AGGREGATES,
         by_hand=(("opcua", _REQUEST), ("asyncua", _REQUEST)),
     ),
+    Point(
+        "aggregate pages",
+        "Reads Average over 1250 intervals of 2 s in pages, with continuation points",
+        [2, True],
+        by_hand=(("node-opcua-client", _REQUEST), ("opcua", _REQUEST), ("asyncua", _REQUEST)),
+    ),
     Point("no history", "Asks for the history of a machine: refused", "BadHistoryOperationUnsupported"),
     Point("right arguments", "Calls SetSpeed with a right argument", "Good"),
     Point("no arguments", "... without arguments", "BadArgumentsMissing"),

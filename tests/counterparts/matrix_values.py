@@ -24,3 +24,13 @@ def _aggregates() -> dict[str, list[float]]:
 
 AGGREGATES = _aggregates()
 """By the name of the aggregate, its value in each interval."""
+
+PAIR_S = 2
+"""A shorter interval, with more intervals than an answer holds."""
+PAIR_MEANS = [(availability(k) + availability(k + 1)) / 2.0 for k in range(0, HISTORY_S, PAIR_S)]
+"""The averages over it."""
+
+
+def means_agree(values: list[float]) -> bool:
+    """Tell whether these are the averages over the shorter interval."""
+    return len(values) == len(PAIR_MEANS) and all(abs(a - b) < 1e-9 for a, b in zip(values, PAIR_MEANS, strict=True))

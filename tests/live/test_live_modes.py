@@ -216,6 +216,59 @@ def test_a_twin_that_stops_takes_everything_back(make):
     assert hall.kinds() == []
 
 
+def test_a_person_may_accept_what_the_twin_may_not_do_by_itself(make):
+    hall = make(mode="advise")
+    hall.risk[0] = 1.0
+    hall.go(0.3)
+    assert hall.done == []
+    assert hall.modes.accept(hall.now, "agv_slow", "agv-01", "page:emil") == ""
+    assert hall.done == [("begin", "agv-01")]
+    assert "already" in hall.modes.accept(hall.now, "agv_slow", "agv-01", "page:emil")
+    hall.speed[0] = 0.0  # it stands, so slowing down is no advice any more; the warning keeps the act
+    hall.go(1.0)
+    assert hall.done == [("begin", "agv-01")]
+    hall.risk[0] = 0.0
+    hall.go(1.0)
+    assert hall.done == [("begin", "agv-01"), ("end", "agv-01")]
+    hall.speed[0] = 1.2
+    hall.risk[0] = 1.0
+    hall.go(8.0)
+    assert len(hall.done) == 2  # accepted once is not accepted for ever
+    assert [(line["action"], line["user"], line["role"]) for line in hall.audit()] == [
+        ("begin", "page:emil", "accepted"), ("end", "factory-twin", "act"),
+    ]  # fmt: skip
+
+
+def test_an_accepted_act_lasts_no_longer_than_any_and_can_be_given_up(make):
+    hall = make(mode="advise")
+    hall.risk[:2] = [1.0, 1.0]
+    hall.go(0.3)
+    assert hall.modes.accept(hall.now, "agv_slow", "agv-01", "page:emil") == ""
+    assert hall.modes.accept(hall.now, "agv_slow", "agv-02", "page:emil") == ""
+    assert hall.modes.give_up(hall.now, "agv_slow", "agv-02", "page:emil") == ""
+    assert hall.done == [("begin", "agv-01"), ("begin", "agv-02"), ("end", "agv-02")]
+    hall.go(2.2)
+    assert hall.done[3:] == [("end", "agv-01")]
+    assert "not being carried out" in hall.modes.give_up(hall.now, "agv_slow", "agv-01", "page:emil")
+
+
+def test_what_is_not_advised_or_has_no_act_is_not_accepted(make):
+    hall = make(mode="advise")
+    assert "is not advised, or was withdrawn; advised now: nothing" in hall.modes.accept(0, "agv_slow", "agv-01", "page:emil")
+    hall.risk[0], hall.other[0] = 1.0, 1
+    hall.go(0.3)
+    assert "advised now: agv_slow agv-01, risk agv-01" in hall.modes.accept(hall.now, "agv_slow", "agv-02", "page:emil")
+    assert "cannot carry out serve_from; hand trp-b to" in hall.modes.accept(hall.now, "serve_from", "agv-01", "page:emil")
+    hall.fails.add("begin")
+    assert hall.modes.accept(hall.now, "agv_slow", "agv-01", "page:emil") == "no answer"
+    hall.fails.clear()
+    assert hall.modes.accept(hall.now, "agv_slow", "agv-01", "page:emil") == ""  # a person may try again at once
+    silent = make(mode="observe")
+    silent.risk[0] = 1.0
+    silent.go(0.3)
+    assert "is not advised" in silent.modes.accept(silent.now, "agv_slow", "agv-01", "page:emil")
+
+
 @pytest.mark.parametrize(
     ("given", "text"),
     [

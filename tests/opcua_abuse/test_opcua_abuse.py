@@ -38,7 +38,7 @@ def _serves_on(host):
 
 
 def _ticked_after(host, ticks, patience_s=20.0):
-    """The host's state once it has ticked again, or its last one when it does not in time."""
+    """Return the host's state once it has ticked again, or its last one when it does not in time."""
     deadline = time.monotonic() + patience_s
     while (state := host.state())["ticks"] <= ticks and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -16,7 +16,8 @@ from bridges.inbox import Command, Inbox
 from bridges.page.config import PageConfig
 from bridges.page.scene import ActingView, PeopleView, SceneView
 from bridges.page.server import PageServer
-from bridges.view import LinkView, MachineView, ServiceView, TwinView, ZoneView
+from bridges.view import AdviceView, LinkView, MachineView, ServiceView, TwinView, ZoneView
+from bridges.view_parts import ForecastView
 
 PASSWORDS = {"vera": "viewer-pass", "emil": "engineer-pass", "sara": "safety-pass"}
 ROLES = {"vera": "viewer", "emil": "engineer", "sara": "safety"}
@@ -73,6 +74,15 @@ def make_view(time_us: int, agvs: int = 12, cobots: int = 4, extra_links: int = 
     return TwinView(time_us, "fake-hall", running, 1.0, tuple(machines), tuple(links), services, zones)
 
 
+ADVICE = (
+    AdviceView("agv_detour", "agv-02", "avoid n3 -> n4", "at risk for 4 s on n3 -> n4", 0.8, 100_000, ""),
+    AdviceView("agv_slow", "agv-02", "0.60 m/s", "-6.5 dB of margin expected in 0.4 s", 0.8, 100_000, ""),
+    AdviceView("risk", "agv-02", "", "-6.5 dB of margin expected in 0.4 s", 0.8, 100_000, ""),
+    AdviceView("serve_from", "agv-02", "aisle-west", "-6.5 dB of margin expected in 0.4 s", 0.8, 100_000, ""),
+)
+"""What is advised all the time."""
+
+
 def write_users(path: Path) -> Path:
     """Write a user of every role; the viewer's line has no role."""
     for name, password in PASSWORDS.items():
@@ -102,6 +112,7 @@ class FakeTwin:
         self.sizes, self.n_people = sizes, people
         self.time_us, self.paused, self.stopped = 0, False, set[str]()
         self.acting = ActingView("reactive", 1.0)
+        self.advice: tuple[AdviceView, ...] | None = ADVICE
         self.commands: list[Command] = []
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -119,7 +130,8 @@ class FakeTwin:
     def _view(self) -> TwinView:
         view = make_view(self.time_us, running=not self.paused, **self.sizes)
         machines = tuple(replace(m, mode="paused", speed_mps=0.0) if m.id in self.stopped else m for m in view.machines)
-        return replace(view, machines=machines)
+        ahead = tuple(ForecastView(k.device, (0.5, 1.0, 2.0), (0.125, 0.25, None)) for k in view.links[:3])
+        return replace(view, machines=machines, advice=self.advice, forecasts=ahead)
 
     def people(self) -> PeopleView:
         """Return places that no zone count tells: 12.34 m and on."""
@@ -144,6 +156,12 @@ class FakeTwin:
                 command.answer(False, f"AGV {command.target!r} is unknown")
                 return
             (self.stopped.add if command.name == "stop_agv" else self.stopped.discard)(command.target)
+        elif command.name == "accept_advice":
+            key = (str(command.argument("kind")), command.target)
+            if key not in {(a.kind, a.target) for a in self.advice or ()}:
+                command.answer(False, f"{' of '.join(key)} is not advised")
+                return
+            self.advice = tuple(replace(a, act="agv_pause") if (a.kind, a.target) == key else a for a in self.advice or ())
         elif command.name == "set_policy":
             self.acting = replace(self.acting, policy=str(command.argument("policy")))
         elif command.name == "set_speed":

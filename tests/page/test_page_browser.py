@@ -87,6 +87,31 @@ def test_the_past_can_be_looked_at_and_its_outage_read(fresh: Browser, twin: Fak
     fresh.wait("window.factoryTwin.state.tick?.time > 4500000")
 
 
+def test_an_engineer_accepts_advice_and_sees_what_lies_ahead(fresh: Browser, twin: FakeTwin) -> None:
+    fresh.log_in(twin.server.url, "emil", PASSWORDS["emil"])
+    fresh.click("nav a[href='/outages']")
+    fresh.wait("document.querySelectorAll('#advice tbody tr').length === 4")
+    assert "agv-02: drive at 0.60 m/s at most" in fresh.text("#advice")
+    assert "-6.5 dB of margin expected in 0.4 s" in fresh.text("#advice")
+    assert fresh.run("document.querySelectorAll('#advice button').length") == 2  # the other two are for the plant's systems
+    fresh.run("document.querySelector('[data-advice=\"agv_slow agv-02\"]').focus()")
+    fresh.key("Enter", 13)
+    fresh.wait("document.querySelector('#confirm').open")
+    assert "Pause agv-02" in fresh.text("#confirm-text")
+    fresh.click("#confirm-yes")
+    fresh.wait("document.querySelector('#advice').innerText.includes('being done')")
+    assert twin.commands[-1].name == "accept_advice"
+    assert fresh.run("document.querySelectorAll('#advice button').length") == 1
+    fresh.click("nav a[href='/floor']")
+    fresh.wait("window.factoryTwinFloor?.drawn > 1")
+    fresh.run("window.factoryTwinFloor.pick('agv-02')")
+    fresh.wait("document.querySelector('#details').innerText.includes('Risk in 0.5 s')")
+    details = fresh.text("#details")
+    assert "12.5 %" in details
+    assert "25.0 %" in details
+    assert "agv-02: drive at 0.60 m/s at most" in details
+
+
 def test_a_viewer_is_told_zones_only_and_has_no_buttons(fresh: Browser, twin: FakeTwin) -> None:
     fresh.log_in(twin.server.url, "vera", PASSWORDS["vera"])
     fresh.wait("window.factoryTwin.frames > 8")

@@ -113,6 +113,36 @@ def test_commands_reach_the_twin_and_are_written_down(twin: FakeTwin) -> None:
     assert '"target": "agv-99", "done": false' in _audit(twin)
 
 
+def test_advice_is_for_who_may_steer_and_is_accepted_by_command(twin: FakeTwin) -> None:
+    wait_until(lambda: twin.time_us > 300_000)
+
+    def seen(user: str) -> tuple[set[str], str]:
+        with _client(twin, user) as client:
+            token, told = client.cookies[COOKIE], client.get("/api/view").text
+        with connect(_socket_url(twin), proxy=None, additional_headers={"Cookie": f"{COOKIE}={token}"}) as socket:
+            texts = [str(socket.recv(timeout=5)) for _ in range(12)]
+        return {json.loads(text)["type"] for text in texts}, told + "".join(texts)
+
+    types, told = seen("vera")
+    assert "advice" not in types
+    assert "avoid n3" not in told
+    types, told = seen("emil")
+    assert "advice" in types
+    assert "avoid n3" in told
+    with _client(twin, "vera") as client:
+        assert client.get("/api/advice").status_code == 403
+        body = {"name": "accept_advice", "kind": "agv_slow", "target": "agv-02"}
+        assert client.post("/api/commands", json=body).status_code == 403
+    with _client(twin, "emil") as client:
+        assert {a["kind"] for a in client.get("/api/advice").json()} == {"risk", "agv_slow", "agv_detour", "serve_from"}
+        assert client.post("/api/commands", json=body).json()["done"]
+        stale = client.post("/api/commands", json=body | {"target": "agv-05"})
+        assert (stale.status_code, stale.json()["detail"]) == (409, "agv_slow of agv-05 is not advised")
+        assert client.post("/api/commands", json=body | {"kind": "fly"}).status_code == 422
+        wait_until(lambda: any(a["act"] == "agv_pause" for a in client.get("/api/advice").json()))
+    assert '"kind": "agv_slow"' in _audit(twin)
+
+
 def test_other_pages_and_other_names_of_this_machine_are_refused(twin: FakeTwin) -> None:
     with _client(twin, "emil") as client:
         before = len(twin.commands)

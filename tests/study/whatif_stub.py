@@ -26,7 +26,7 @@ def quick(task: PointTask, path: Path) -> None:
 
 def slow(task: PointTask, path: Path) -> None:
     """As quick, but long enough to be killed in."""
-    os.environ["STUB_S"] = "0.6"
+    os.environ["STUB_S"] = "1.2"
     quick(task, path)
 
 

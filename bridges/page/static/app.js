@@ -17,7 +17,7 @@ const BEHIND = 0.9; // of the speed that was asked for: slower than this is told
 const TOLD_MS = 15_000; // long enough to read; what was done is in the audit log
 const RETRY_MS = [500, 1000, 2000, 5000];
 
-const state = { hall: null, tick: null, poses: null, watch: { outages: [], alarms: [] }, live: true, span: null, runs: null, outages: null, other: null, story: null };
+const state = { hall: null, tick: null, poses: null, watch: { outages: [], alarms: [] }, advice: null, live: true, span: null, runs: null, outages: null, other: null, story: null };
 window.factoryTwin = { state, frames: 0 }; // for tests and for the curious
 let newest = null;
 let page = null;
@@ -158,6 +158,9 @@ function receive(message) {
     }
   } else if (message.type === "people") {
     state.poses = message.p.map(([x, y]) => [x / 100, y / 100]);
+  } else if (message.type === "advice") {
+    state.advice = message.a;
+    show();
   } else if (message.type === "watch") {
     state.watch = message;
     const open = message.alarms.filter((a) => !a.acknowledged_by).length;

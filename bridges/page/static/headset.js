@@ -5,9 +5,9 @@ const TABLE = { length: 1.6, height: 0.75, away: 1.3 }; // [m] of the model in t
 const EYE_M = 1.6; // assumed height of eyes where the headset does not know the floor
 
 export class Headset {
-  // renderer, scene(), stand(): of the view whose hall is entered.
-  constructor(renderer, scene, stand) {
-    Object.assign(this, { renderer, scene, stand, session: null, frames: 0 });
+  // renderer, scenes(), stand(): of the view whose hall is entered.
+  constructor(renderer, scenes, stand) {
+    Object.assign(this, { renderer, scenes, stand, session: null, frames: 0 });
   }
 
   // Whether this browser has a headset to enter with.
@@ -73,8 +73,8 @@ export class Headset {
     if (!this.session) return;
     this.session.requestAnimationFrame((time, next) => this.draw(next));
     const pose = frame.getViewerPose(this.space);
-    const scene = this.scene();
-    if (!pose || !scene) return;
+    const scenes = this.scenes();
+    if (!pose || !scenes) return;
     const gl = this.renderer.gl;
     gl.bindFramebuffer(gl.FRAMEBUFFER, this.layer.framebuffer);
     this.renderer.clear();
@@ -82,7 +82,7 @@ export class Headset {
     for (const view of pose.views) {
       const { x, y, width, height } = this.layer.getViewport(view);
       const camera = times(view.projectionMatrix, times(view.transform.inverse.matrix, room));
-      this.renderer.draw(scene, camera, [x, y, width, height]);
+      this.renderer.draw(scenes, camera, [x, y, width, height]);
     }
     this.frames += 1;
   }

@@ -2,6 +2,9 @@
 
 export const UNITS = { m: 0.01, rad: 0.001, db: 0.1 };
 
+// How far ahead the risks of a link look [s], in the order of the message.
+export const AHEAD_S = [0.5, 1, 2];
+
 // Machines whose mode means that they stand where they should move.
 export const STOPPED = new Set(["communication", "person_near", "paused", "breakdown", "emergency_stop", "protective_stop"]);
 
@@ -44,7 +47,7 @@ export function readTick(message, hall) {
     order,
     stopped: STOPPED.has(mode),
   }));
-  const links = message.l.map(([trp, beam, margin, blockedBy, loss, risk, down, up], i) => ({
+  const links = message.l.map(([trp, beam, margin, blockedBy, loss, risk, down, up, ...ahead], i) => ({
     device: hall.devices[i],
     trp: trp < 0 ? null : hall.trps[trp],
     beam,
@@ -54,6 +57,7 @@ export function readTick(message, hall) {
     risk: scaled(risk, 0.001),
     down: scaled(down, UNITS.db),
     up: scaled(up, UNITS.db),
+    ahead: ahead.map((share) => scaled(share, 0.001)),
   }));
   const services = message.s.map(([availability, mtbf, lost, up, downSince], i) => ({
     ...hall.services[i],

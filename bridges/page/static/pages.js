@@ -1,7 +1,7 @@
 // What each page shows. A page is made once and then told of every change by show(state).
 import { Floor, LAYERS, MARGINS } from "./floor.js";
 import { addHeat } from "./floor_layers.js";
-import { clock, decibel, duration, nines, share, words } from "./model.js";
+import { AHEAD_S, clock, decibel, duration, nines, share, words } from "./model.js";
 import { storyPanel } from "./story.js";
 import { solidView } from "./view3d.js";
 
@@ -50,6 +50,7 @@ export class Table {
           return;
         }
         const { text, class: kind = "" } = typeof cell === "object" ? cell : { text: cell };
+        delete at.dataset.key;
         if (at.textContent !== text) at.textContent = text;
         if (at.className !== kind) at.className = kind;
       });
@@ -161,7 +162,8 @@ export function floorPage(main, act, goTo, tellStory, closeStory) {
     story.show(now);
     solid.show(now);
     const device = floor.picked;
-    const rowsOf = (tick) => (device ? deviceRows(tick, device, now.runs) : hallRows(tick));
+    const advised = (now.live && now.advice ? now.advice.filter((a) => a.target === device) : []).map((a) => ["Advice", adviceWords(a)]);
+    const rowsOf = (tick) => (device ? [...deviceRows(tick, device, now.runs), ...advised] : hallRows(tick));
     const rows = second ? beside(rowsOf(now.tick), rowsOf(now.other.tick)) : rowsOf(now.tick);
     const machine = now.tick.machines.find((m) => m.id === device);
     const steer = now.live && now.hall.role !== "viewer" && machine?.kind === "agv";
@@ -227,6 +229,8 @@ function hallRows(tick) {
   ];
 }
 
+const percent = (risk) => (risk === null ? "not known" : `${(100 * risk).toFixed(1)} %`);
+
 function deviceRows(tick, device, recorded) {
   const machine = tick.machines.find((m) => m.id === device);
   const link = tick.links.find((l) => l.device === device);
@@ -243,7 +247,8 @@ function deviceRows(tick, device, recorded) {
       ["SINR up", decibel(link.up)],
       ["In the way", link.blockedBy === "person" ? "a person" : link.blockedBy || "nothing"],
       ["Bodies cost", link.loss !== null && link.loss < 0 ? `nothing (${decibel(-link.loss)} gained)` : decibel(link.loss)],
-      ["Risk", link.risk === null ? "not known" : `${(100 * link.risk).toFixed(1)} %`],
+      ["Risk", percent(link.risk)],
+      ...(link.ahead ?? []).map((risk, i) => [`Risk in ${AHEAD_S[i]} s`, percent(risk)]),
     );
   }
   return rows;
@@ -286,6 +291,40 @@ export function servicesPage(main) {
   };
 }
 
+// What is advised in words, and what accepting it does; kinds without an act are for the plant's own systems.
+const ADVICE = {
+  risk: { words: (a) => `${a.target}: its link is likely to fall short`, does: () => "Let the policy that live mode names for times of risk run the network until no link is at risk?", text: "Change policy" },
+  agv_slow: { words: (a) => `${a.target}: drive at ${a.value} at most`, does: (a) => `Pause ${a.target} until its link is safe again?`, text: "Pause" },
+  agv_detour: { words: (a) => `${a.target}: ${a.value}`, text: "for the fleet manager" },
+  serve_from: { words: (a) => `${a.target}: serve it from ${a.value}`, text: "for the network" },
+};
+
+const adviceWords = (a) => ADVICE[a.kind]?.words(a) ?? `${a.kind} ${a.target} ${a.value}`;
+
+function adviceTable(act) {
+  const table = new Table("Advice", ["Since", "What", "Why", "Risk", "Action"], "Nothing is advised now.");
+  const note = make("p", { class: "note" }, "What the twin would do before a link fails, newest last. An accepted one ends with its reason; Undo ends it at once.");
+  const element = make("section", { hidden: true, id: "advice", "aria-label": "Advice" }, make("h2", {}, "Advice"), note, table.element);
+  const accept = (a) => () => act("accept_advice", { kind: a.kind, target: a.target }, ADVICE[a.kind].does(a));
+  const button = (a) => make("button", { type: "button", "data-advice": `${a.kind} ${a.target}`, "aria-label": `${ADVICE[a.kind].text}: ${adviceWords(a)}`, onclick: accept(a) }, ADVICE[a.kind].text);
+  return {
+    element,
+    show(advice) {
+      element.hidden = advice === null;
+      table.show([...(advice ?? [])].sort((a, b) => a.since_us - b.since_us).map((a) => ({
+        key: `${a.kind} ${a.target}`,
+        cells: [
+          number(clock(a.since_us)),
+          adviceWords(a),
+          a.reason,
+          number(percent(a.risk)),
+          a.act ? { text: "being done", class: "good" } : ADVICE[a.kind]?.does ? { key: `${a.kind} ${a.target} ${a.value}`, node: () => button(a) } : ADVICE[a.kind]?.text ?? "",
+        ],
+      })));
+    },
+  };
+}
+
 export function outagesPage(main, act, goTo, tellStory) {
   const alarms = new Table("Alarms", ["Since", "What", "How often", "State", "Seen by"], "Nothing needs a look now.");
   const outages = new Table("Outages", ["Began", "Lasted", "Service", "Why, in short", "Replay"], "No service has been down since the page is served.");
@@ -294,7 +333,9 @@ export function outagesPage(main, act, goTo, tellStory) {
   let last = null;
   all.addEventListener("change", () => last && show(last));
   main.className = "";
+  const advice = adviceTable(act);
   main.replaceChildren(
+    advice.element,
     make("h2", {}, "Alarms"),
     make("p", { class: "note" }, "A service is down, a link is likely to fall short, or an AGV stands for long. Those that last come first. One that comes again within 30 s counts up instead of coming twice."),
     make("div", { class: "actions above" }, over, make("label", { class: "check" }, all, "Also those acknowledged and over")),
@@ -309,6 +350,7 @@ export function outagesPage(main, act, goTo, tellStory) {
     const { watch, hall, tick, span } = state;
     last = state;
     if (!hall || !tick) return;
+    advice.show(state.advice);
     over.hidden = hall.role === "viewer";
     over.disabled = !watch.alarms.some((a) => !a.active && !a.acknowledged_by);
     const steer = hall.role !== "viewer";

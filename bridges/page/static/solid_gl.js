@@ -25,7 +25,8 @@ in vec4 shade;
 out vec4 pixel;
 void main() { pixel = vec4(shade.rgb * shade.a, shade.a); }`;
 const FLOATS = 20; // of an instance: a matrix and a colour
-const ROUND = 14;
+const FINE = { sides: 14, rings: 8 };
+const COARSE = { sides: 7, rings: 4 }; // without a graphics card every corner costs the processor
 
 // Vector and matrix arithmetic; matrices are column by column, as WebGL has them.
 export const sub = (a, b) => [a[0] - b[0], a[1] - b[1], a[2] - b[2]];
@@ -81,13 +82,13 @@ function boxMesh() {
 }
 
 // A turned profile: [radius, height, normal outwards, normal up] from below to above.
-function turnedMesh(profile) {
+function turnedMesh(profile, sides) {
   const out = [];
-  for (let i = 0; i < ROUND; i += 1) {
+  for (let i = 0; i < sides; i += 1) {
     for (let k = 0; k + 1 < profile.length; k += 1) {
       const at = (row, turn) => {
         const [r, z, out1, up] = profile[row];
-        const a = (2 * Math.PI * turn) / ROUND;
+        const a = (2 * Math.PI * turn) / sides;
         return [r * Math.cos(a), r * Math.sin(a), z, out1 * Math.cos(a), out1 * Math.sin(a), up];
       };
       out.push(at(k, i), at(k, i + 1), at(k + 1, i + 1), at(k, i), at(k + 1, i + 1), at(k + 1, i));
@@ -96,16 +97,20 @@ function turnedMesh(profile) {
   return out;
 }
 
-const SHAPES = {
-  box: boxMesh(), // a cube of side 1 about its centre
-  tube: turnedMesh([[1, 0, 1, 0], [1, 1, 1, 0]]), // radius 1 from 0 to 1, open
-  post: turnedMesh([[1, 0, 1, 0], [1, 1, 1, 0], [1, 1, 0, 1], [0, 1, 0, 1]]), // the same with a lid
-  ball: turnedMesh(Array.from({ length: 9 }, (_, k) => {
-    const a = -Math.PI / 2 + (Math.PI * k) / 8;
-    return [Math.cos(a), Math.sin(a), Math.cos(a), Math.sin(a)];
-  })),
-  cone: turnedMesh([[0, 0, 0.8, -0.6], [1, 1, 0.8, -0.6]]), // from its tip at 0 to a circle of radius 1 at 1
-};
+// The five shapes as triangles.
+function shapes({ sides, rings }) {
+  const turned = (profile) => turnedMesh(profile, sides);
+  return {
+    box: boxMesh(), // a cube of side 1 about its centre
+    tube: turned([[1, 0, 1, 0], [1, 1, 1, 0]]), // radius 1 from 0 to 1, open
+    post: turned([[1, 0, 1, 0], [1, 1, 1, 0], [1, 1, 0, 1], [0, 1, 0, 1]]), // the same with a lid
+    ball: turned(Array.from({ length: rings + 1 }, (_, k) => {
+      const a = -Math.PI / 2 + (Math.PI * k) / rings;
+      return [Math.cos(a), Math.sin(a), Math.cos(a), Math.sin(a)];
+    })),
+    cone: turned([[0, 0, 0.8, -0.6], [1, 1, 0.8, -0.6]]), // from its tip at 0 to a circle of radius 1 at 1
+  };
+}
 
 // What is to be drawn: shapes with their places, solid ones and clear ones apart.
 export class Scene {
@@ -152,10 +157,21 @@ export function across(way) {
   return [x, cross(z, x)];
 }
 
+// Whether the processor draws instead of a graphics card: then there are no smooth edges to be had at a fair price.
+function drawnBySoftware() {
+  const gl = document.createElement("canvas").getContext("webgl2");
+  if (!gl) return false;
+  const named = gl.getExtension("WEBGL_debug_renderer_info");
+  const name = named ? gl.getParameter(named.UNMASKED_RENDERER_WEBGL) : gl.getParameter(gl.RENDERER);
+  gl.getExtension("WEBGL_lose_context")?.loseContext();
+  return /swiftshader|llvmpipe|softpipe|software|basic render/i.test(String(name));
+}
+
 export class Renderer {
   // canvas: where to draw; throws where the browser has no WebGL 2.
   constructor(canvas) {
-    const gl = canvas.getContext("webgl2", { antialias: true, alpha: true, premultipliedAlpha: true });
+    this.software = drawnBySoftware();
+    const gl = canvas.getContext("webgl2", { antialias: !this.software, alpha: true, premultipliedAlpha: true });
     if (!gl) throw new Error("this browser has no WebGL 2");
     this.gl = gl;
     const shader = (kind, text) => {
@@ -170,8 +186,8 @@ export class Renderer {
     gl.attachShader(this.program, shader(gl.FRAGMENT_SHADER, FRAGMENT));
     gl.linkProgram(this.program);
     this.camera = gl.getUniformLocation(this.program, "camera");
-    this.meshes = new Map(Object.entries(SHAPES).map(([name, rows]) => [name, this.mesh(rows)]));
-    this.instances = gl.createBuffer();
+    this.meshes = new Map(Object.entries(shapes(this.software ? COARSE : FINE)).map(([name, rows]) => [name, this.mesh(rows)]));
+    this.kept = new Map(); // instances of a part of a scene, on the card until another scene takes their place
   }
 
   mesh(rows) {
@@ -182,16 +198,29 @@ export class Renderer {
     return { buffer, count: rows.length };
   }
 
-  // Draw a scene through one camera into a part [x, y, width, height] of the target that is bound.
-  draw(scene, camera, [x, y, width, height]) {
+  // Instances of a part, sent to the card when its scene is a new one.
+  instances(place, key, scene) {
+    const gl = this.gl;
+    const name = `${place} ${key}`;
+    let kept = this.kept.get(name);
+    if (!kept) this.kept.set(name, (kept = { buffer: gl.createBuffer(), scene: null }));
+    gl.bindBuffer(gl.ARRAY_BUFFER, kept.buffer);
+    if (kept.scene !== scene) {
+      kept.scene = scene;
+      gl.bufferData(gl.ARRAY_BUFFER, new Float32Array(scene.parts.get(key)), gl.DYNAMIC_DRAW);
+    }
+  }
+
+  // Draw scenes through one camera into a part [x, y, width, height] of the target that is bound.
+  draw(scenes, camera, [x, y, width, height]) {
     const gl = this.gl;
     gl.viewport(x, y, width, height);
     gl.enable(gl.DEPTH_TEST);
     gl.useProgram(this.program);
     gl.uniformMatrix4fv(this.camera, false, camera);
-    const parts = [...scene.parts].sort(([a], [b]) => a.endsWith("clear") - b.endsWith("clear"));
-    for (const [key, values] of parts) {
-      const clear = key.endsWith(" clear");
+    const parts = scenes.flatMap((scene, place) => [...scene.parts].map(([key, values]) => ({ scene, place, key, values, clear: key.endsWith(" clear") })));
+    parts.sort((a, b) => a.clear - b.clear);
+    for (const { scene, place, key, values, clear } of parts) {
       if (clear) {
         gl.enable(gl.BLEND);
         gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
@@ -204,8 +233,7 @@ export class Renderer {
         gl.vertexAttribPointer(i, 3, gl.FLOAT, false, 24, offset);
         gl.vertexAttribDivisor(i, 0);
       }
-      gl.bindBuffer(gl.ARRAY_BUFFER, this.instances);
-      gl.bufferData(gl.ARRAY_BUFFER, new Float32Array(values), gl.STREAM_DRAW);
+      this.instances(place, key, scene);
       for (let i = 0; i < 5; i += 1) {
         gl.enableVertexAttribArray(2 + i);
         gl.vertexAttribPointer(2 + i, 4, gl.FLOAT, false, 4 * FLOATS, 16 * i);

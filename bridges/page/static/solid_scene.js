@@ -48,8 +48,8 @@ function rack(scene, b) {
   }
 }
 
-// hall, tick, poses: as the floor has them; solid: of /api/solid; layers: what is wanted; picked: a device; from: TRP of the eye.
-export function buildScene(hall, tick, poses, solid, layers, picked, from = "") {
+// What stands still: the floor, racks, machines and walls.
+export function buildHall(hall) {
   const scene = new Scene();
   const { length, width } = hall.size;
   scene.box([length / 2, width / 2, -0.06], [length, width, 0.1], 0, "#f4f5f6");
@@ -57,6 +57,13 @@ export function buildScene(hall, tick, poses, solid, layers, picked, from = "") 
     if (b.kind === "rack") rack(scene, b);
     else scene.box([b.x, b.y, b.h / 2], [b.l, b.w, b.h], b.yaw, b.kind === "wall" ? "#d5dade" : "#aab6c0", b.kind === "wall" ? 0.35 : 1);
   }
+  return scene;
+}
+
+// What moves or changes. hall, tick, poses: as the floor has them; solid: of /api/solid; layers: what is wanted; picked: a device;
+// from: TRP of the eye.
+export function buildScene(hall, tick, poses, solid, layers, picked, from = "") {
+  const scene = new Scene();
   if (layers.zones) {
     hall.zones.forEach((z, i) => {
       const busy = Math.min(0.3, 0.06 * (tick.people[i] ?? 0));

@@ -3,10 +3,11 @@ import { Headset } from "./headset.js";
 import { decibel } from "./model.js";
 import { make } from "./pages.js";
 import { Renderer, add, cross, lookAt, perspective, sub, times, unit } from "./solid_gl.js";
-import { buildScene } from "./solid_scene.js";
+import { buildHall, buildScene } from "./solid_scene.js";
 
 const PICK_PX = 24;
 const FOV = { orbit: 0.8, trp: 1.5 };
+const [SLOW_MS, FAST_MS, LEAST_POINTS, MOST_POINTS, PACED_FRAMES, REST_MS] = [30, 20, 0.15, 2, 8, 400];
 const FILLED = 0.9; // of the picture, by the hall
 
 // A button that puts the 3D view over the floor's frame; floor gives layers and the picked device.
@@ -37,6 +38,7 @@ class Solid {
     Object.assign(this, { floor, read });
     this.data = null;
     this.drawn = 0;
+    this.points = 1; // share of the picture's points that are drawn
     this.from = "";
     this.canvas = make("canvas", { tabindex: "0", role: "img", id: "solid", "aria-label": "The hall in three dimensions. Arrow keys turn, plus and minus come nearer or go farther, 0 starts anew. The machines page lists the same." });
     this.labels = make("canvas", { class: "labels", "aria-hidden": "true" });
@@ -70,7 +72,7 @@ class Solid {
     } catch {
       this.data = {}; // the socket tells of a lost connection; the hall alone can be drawn
     }
-    this.xr = new Headset(this.renderer, () => this.scene, () => this.stand());
+    this.xr = new Headset(this.renderer, () => this.scenes, () => this.stand());
     this.headset.hidden = !(await this.xr.supported());
     this.ask();
   }
@@ -81,6 +83,7 @@ class Solid {
     delete this.floor.reset;
     this.xr?.end();
     this.observer.disconnect();
+    clearTimeout(this.resting);
     this.element.remove();
     this.renderer?.close();
   }
@@ -97,17 +100,28 @@ class Solid {
   ask() {
     if (this.due || this.closed) return;
     this.due = true;
-    requestAnimationFrame(() => {
+    requestAnimationFrame((now) => {
       this.due = false;
-      if (!this.closed) this.draw();
+      if (this.closed) return;
+      if (this.rested) this.size();
+      this.rested = false;
+      this.draw();
+      requestAnimationFrame((next) => this.pace(next - now));
     });
+  }
+
+  // How many points the picture has; labels keep all.
+  size() {
+    const share = (this.ratio || 1) * Math.sqrt(this.points);
+    [this.canvas.width, this.canvas.height] = [Math.round(this.width * share), Math.round(this.height * share)];
   }
 
   resize() {
     const box = this.element.getBoundingClientRect();
     const ratio = window.devicePixelRatio || 1;
     [this.width, this.height, this.ratio] = [box.width, box.height, ratio];
-    for (const canvas of [this.canvas, this.labels]) [canvas.width, canvas.height] = [Math.round(box.width * ratio), Math.round(box.height * ratio)];
+    [this.labels.width, this.labels.height] = [Math.round(box.width * ratio), Math.round(box.height * ratio)];
+    this.size();
     this.ask();
   }
 
@@ -157,12 +171,12 @@ class Solid {
     if (this.seat.options.length !== names.length + 1) this.seat.replaceChildren(new Option("above", ""), ...names.map((n) => new Option(n, n)));
     const layers = { ...this.floor.layers, beams: this.beams.checked };
     // places of people come for the safety role alone, and of the past only where a run kept them
-    this.scene = buildScene(hall, tick, live || runs ? poses : null, this.data, layers, this.floor.picked, this.from);
+    this.build(hall, tick, live || runs ? poses : null, layers);
     const { eye, target, fov, trp } = this.stand();
     this.camera = times(perspective(fov, this.width / this.height), lookAt(eye, target));
     if (!this.xr?.session) {
       this.renderer.clear();
-      this.renderer.draw(this.scene, this.camera, [0, 0, this.canvas.width, this.canvas.height]);
+      this.renderer.draw(this.scenes, this.camera, [0, 0, this.canvas.width, this.canvas.height]);
     }
     this.drawLabels(hall, tick, layers, trp);
     const served = trp ? tick.links.filter((l) => l.trp?.name === trp.name) : [];
@@ -170,6 +184,45 @@ class Solid {
     const text = trp ? `What ${trp.name} sees: it serves ${served.length} of ${tick.links.length}${worst ? `, least margin ${decibel(worst.margin)} (${worst.device})` : ""}.` : layers.zones && tick.people.some((n) => n > 0) ? "Violet: the more people in a zone, the darker." : "";
     if (this.note.textContent !== text) this.note.textContent = text;
     this.drawn += 1;
+  }
+
+  // Make the scenes anew where what they show has changed; turning the eye changes nothing.
+  build(hall, tick, poses, layers) {
+    const { data, from } = this;
+    const { picked } = this.floor;
+    const of = [hall, tick, poses, data, picked, from, JSON.stringify(layers)];
+    if (this.built?.every((part, i) => part === of[i])) return;
+    const still = this.built?.[0] === hall ? this.scenes[0] : buildHall(hall);
+    this.built = of;
+    this.scene = buildScene(hall, tick, poses, data, layers, picked, from);
+    this.scenes = [still, this.scene];
+  }
+
+  // Without a graphics card, draw fewer points where a frame takes long, and more again, up to two for one, where there is time.
+  // passed: from this frame to the next one that the browser offered [ms].
+  pace(passed) {
+    if (!this.renderer?.software || this.closed) return;
+    clearTimeout(this.resting);
+    this.frameMs = 0.8 * (this.frameMs ?? passed) + 0.2 * passed;
+    this.paced = (this.paced ?? 0) + 1;
+    const wanted = this.frameMs > SLOW_MS ? Math.max(LEAST_POINTS, this.points * 0.8) : this.frameMs < FAST_MS ? Math.min(MOST_POINTS, this.points * 1.1) : this.points;
+    if (wanted !== this.points && this.paced >= PACED_FRAMES) {
+      this.paced = 0;
+      this.points = wanted;
+      this.size();
+      this.ask(); // a canvas of another size is empty
+    } else if (this.points < MOST_POINTS) this.resting = setTimeout(() => this.rest(), REST_MS);
+  }
+
+  // Nothing has moved for a while: draw the picture once as well as can be.
+  rest() {
+    if (this.closed) return;
+    const points = this.points;
+    this.points = MOST_POINTS;
+    this.size();
+    this.draw();
+    this.points = points;
+    this.rested = true;
   }
 
   // A place of the hall on the canvas [px], null where it is behind the eye.
