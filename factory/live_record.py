@@ -15,12 +15,13 @@ import json
 import logging
 import zlib
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bridges.inbox import Command
+from bridges.inbox import Answer, Command
 from bridges.mapping_values import CameIn
 from bridges.radio_reports import RadioReadings
 from bridges.tags import TagObservations
@@ -112,6 +113,7 @@ class LiveRecord:
         self._folder, self._twin = folder, twin
         self.fault = ""
         self._told_us = 0
+        self._acts: list[CommandRow] | None = None
         self._clock = PlantClock()
         self._clock_told = False
         self._online: list[bool] | None = None
@@ -185,17 +187,35 @@ class LiveRecord:
             self._told_us = now_us
             prints = now_us % FINGERPRINT_US == 0
             self._put(PrintRow(t=now_us, value=fingerprint(self._twin)) if prints else ReachedRow(t=now_us))
-        commands = tuple(commands)
         for c in commands:
             if c.name in JOB_WORDS:  # they ask for work beside the twin, and change nothing of it
-                continue
-            bridge = c.source.partition(":")[0]
-            payload = None if c.payload is None else dict(c.payload)
-            self._put(CommandRow.model_construct(
-                t=now_us, source=bridge, name=c.name, target=c.target, arguments=list(c.arguments), payload=payload,
-                own=c.source == ACT_SOURCE,
-            ))  # fmt: skip
-        apply(commands)
+                apply((c,))
+            else:
+                self._carried_out(apply, c)
+
+    def _carried_out(self, apply: Callable[[Iterable[Command]], None], command: Command) -> None:
+        """Carry a command out, and write it down with what became of it and what the twin did because of it."""
+        answers: list[Answer] = []
+
+        def reply(answer: Answer) -> None:
+            answers.append(answer)
+            if command.reply is not None:
+                command.reply(answer)
+
+        around, self._acts = self._acts, []
+        try:
+            apply((replace(command, reply=reply),))
+        finally:
+            acts, self._acts = self._acts, around
+        row = CommandRow.model_construct(
+            t=self._twin.time_us, source=command.source.partition(":")[0], name=command.name, target=command.target,
+            arguments=list(command.arguments), payload=None if command.payload is None else dict(command.payload),
+            own=command.source == ACT_SOURCE, acts=acts, error="".join(a.message for a in answers if not a.done),
+        )  # fmt: skip
+        if around is None:
+            self._put(row)
+        else:  # done within another command
+            around.append(row)
 
     def _now(self, now: Callable[[], float]) -> float:
         now_s, now_us = now(), self._twin.time_us

@@ -42,15 +42,21 @@ from humans.tracked_crowd import TrackedCrowd
 
 __all__ = ["DayFeed"]
 
+_ELSEWHERE = "what was advised then is not recorded, so it cannot be accepted in a replay"
 _R = TypeVar("_R", TagsRow, RadioRow, MappedRow)
 
 
 class _RecordedActs:
     """Does what the twin did, when it did it; it does not look ahead, for what it would find is recorded."""
 
-    def __init__(self, take: Callable[[], list[Command]], apply: Callable[[list[Command]], None]) -> None:
+    def __init__(
+        self,
+        take: Callable[[], list[Command]],
+        apply: Callable[[list[Command]], None],
+        within: Callable[[], tuple[list[Command], str]],
+    ) -> None:
         self.ahead: Outlooks | None = None
-        self._take, self._apply = take, apply
+        self._take, self._apply, self._within = take, apply, within
 
     def look(self, time_us: int) -> None:
         """Carry out the acts of this tick."""
@@ -63,10 +69,15 @@ class _RecordedActs:
         return ()
 
     def accept(self, now: int, kind: str, target: str, user: str) -> str:
-        """Do nothing: what came of it is among the recorded acts."""
-        return ""
+        """Carry out what came of it then; returns why nothing did, "" where it did."""
+        acts, error = self._within()
+        if acts:
+            self._apply(acts)
+        return error
 
-    give_up = accept
+    def give_up(self, now: int, kind: str, target: str, user: str) -> str:
+        """End what was ended then; as :meth:`accept`."""
+        return self.accept(now, kind, target, user)
 
     def stop(self, time_us: int) -> None:
         """Leave everything as it is."""
@@ -99,6 +110,7 @@ class DayFeed:
         self._twin, self._reader = twin, reader
         self._rows: dict[str, Row] = {}
         self._acts: list[Command] = []
+        self._within: tuple[list[Command], str] = ([], _ELSEWHERE)
         self._now = _Now()
         self._fleet: FleetBridge | None = None
         scenario = twin.scenario
@@ -114,7 +126,7 @@ class DayFeed:
             agvs = LiveAgvs(self._observe, row, live.shadows)
         if scenario.bridges.radio_reports.enabled:
             radio = LiveRadio(twin, live.recalibration, self._radio, "radio_offsets" in live.may)
-        acts = _RecordedActs(self._take_acts, twin.steering.apply)
+        acts = _RecordedActs(self._take_acts, twin.steering.apply, lambda: self._within)
         LiveTwin(twin, people, agvs, acts, now=self._plant_s, radio=radio)
         n_sources = 0
         if scenario.bridges.mapping.file is not None:
@@ -143,7 +155,9 @@ class DayFeed:
                 self._acts.append(row.command())
             else:
                 # not through the inbox, whose bound was kept when the day was recorded
+                self._within = [act.command() for act in row.acts], row.error
                 self._twin.steering.apply((row.command(),))
+                self._within = [], _ELSEWHERE
         clock = self._rows.get("clock")
         if isinstance(clock, ClockRow):
             self._now = replace(self._now, time_us=now_us, plant_s=clock.now_s)

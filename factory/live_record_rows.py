@@ -80,7 +80,10 @@ class RecalledRow(_Row):
 
 
 class CommandRow(_Row):
-    """A command; ``own`` where the twin itself acted."""
+    """A command; ``own`` where the twin itself acted.
+
+    ``acts`` are the twin's own, begun or ended because of this command; ``error`` is why it was refused, "" where it was done.
+    """
 
     kind: Literal["command"] = "command"
     source: str
@@ -89,6 +92,8 @@ class CommandRow(_Row):
     arguments: list[tuple[str, bool | int | float | str]]
     payload: dict[str, Any] | None
     own: bool
+    acts: list[CommandRow] = []
+    error: str = ""
 
     def command(self) -> Command:
         """Return the command; nobody waits for its answer."""

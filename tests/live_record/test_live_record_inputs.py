@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -14,6 +15,9 @@ from bridges.vda5050.vehicle import ORDER_COMMAND
 from factory.errors import UserError
 from factory.fleet_bridge import FleetBridge
 from factory.live import run_live
+from factory.live_connect import connect_plant
+from factory.live_lookahead import Outlooks
+from factory.live_modes import Modes
 from factory.live_record import LiveRecord, fingerprint
 from factory.live_record_day import read_day
 from factory.live_record_replay import Replay, replay_command
@@ -86,6 +90,50 @@ def test_orders_that_outlived_a_twin_are_part_of_the_day(tmp_path: Path) -> None
     replay.close()
     inputs.write_text("".join(line for line in text.splitlines(keepends=True) if '"recalled"' not in line))
     assert replay_command(tmp_path / "day", 0.0, None, [], 1.0, None, Console(quiet=True)) == 1
+
+
+def test_advice_that_a_person_accepts_and_gives_up_is_replayed(tmp_path: Path) -> None:
+    told = ["people.count=0", "people.panels=0", "radio.compare=[]", "live.mode=advise"]
+    twin = Twin(load_scenario("small", told), beside_a_plant=True)
+    connected = connect_plant(twin, tmp_path)
+    assert connected is not None
+    assert twin.live is not None
+    modes = twin.live.modes
+    assert isinstance(modes, Modes)
+    n = twin.n_machines
+
+    def look(time_us: int) -> Outlooks:
+        """Say that the first AGV is at risk, all day."""
+        risk = np.zeros(n)
+        risk[0] = 1.0
+        return Outlooks(time_us, risk, np.full(n, 400_000), np.full(n, -3.0), np.full(n, -1))
+
+    modes._look = look
+    record = LiveRecord(tmp_path / "day", twin)
+    record.begin()
+    answers: list[bool] = []
+    policies, prints = [], []
+    asked = {100: ("accept_advice", "agv-99"), 150: ("accept_advice", "agv-01"), 250: ("undo", ""), 300: ("undo", "")}
+    for k in range(350):
+        if k in asked:
+            name, target = asked[k]
+            arguments = (("kind", "risk" if target == "agv-01" else "agv_slow"),)
+            twin.inbox.put(Command("page:emil", name, target, arguments, lambda a: answers.append(a.done)))
+        twin.tick()
+        policies.append(twin.networks[0].policy)
+        prints.append(fingerprint(twin))
+    connected[0].stop()
+    record.close()
+    twin.close()
+    assert answers == [False, True, True, False]
+    assert len(set(policies)) == 2  # accepted: another policy; undone: the one before
+    replay = Replay(read_day(tmp_path / "day"))
+    try:
+        for k in range(350):
+            replay.tick()
+            assert (replay.twin.networks[0].policy, fingerprint(replay.twin)) == (policies[k], prints[k]), k
+    finally:
+        replay.close()
 
 
 def test_a_live_run_with_mapped_machines_is_recorded_and_replayed(tmp_path: Path) -> None:
