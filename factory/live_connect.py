@@ -25,7 +25,7 @@ from factory.live_twin import LiveTwin
 from factory.twin import Twin
 from humans.tracked_crowd import TrackedCrowd
 
-__all__ = ["PauseReal", "PauseSimulated", "PlantLine", "SetPolicy", "connect_plant", "machines_of"]
+__all__ = ["DetourSimulated", "PauseReal", "PauseSimulated", "PlantLine", "SetPolicy", "connect_plant", "machines_of"]
 
 
 class PlantLine:
@@ -144,6 +144,7 @@ def _modes(twin: Twin, manager: FleetManager | None, state: Path) -> Modes | Non
     acts: dict[str, Act] = {"radio_policy": SetPolicy(twin, live.advice.policy_at_risk)}
     if manager is None:
         acts["agv_pause"] = PauseSimulated(twin)
+        acts["agv_detour"] = DetourSimulated(twin)
     else:
         acts["agv_pause"] = PauseReal(manager, {agv.twin: agv.serial_number for agv in twin.scenario.bridges.vda5050.real})
     trps = [trp.name for trp in twin.scenario.radio.trps]
@@ -189,6 +190,23 @@ class PauseSimulated:
         answers: list[Answer] = []
         self._twin.steering.apply([Command(ACT_SOURCE, command, target, reply=answers.append)])
         return "" if answers and answers[0].done else answers[0].message if answers else "nobody answered"
+
+
+class DetourSimulated:
+    """Sends AGVs of the twin itself another way, once. Parameters: ``twin`` whose they are."""
+
+    def __init__(self, twin: Twin) -> None:
+        self._twin = twin
+
+    def begin(self, target: str) -> str:
+        """Send an AGV another way."""
+        answers: list[Answer] = []
+        self._twin.steering.apply([Command(ACT_SOURCE, "detour_agv", target, reply=answers.append)])
+        return "" if answers and answers[0].done else answers[0].message if answers else "nobody answered"
+
+    def end(self, target: str) -> str:
+        """Leave it on its way; there is nothing to take back."""
+        return ""
 
 
 class PauseReal:

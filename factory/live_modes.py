@@ -24,7 +24,7 @@ from factory.live_lookahead import Outlooks
 
 __all__ = ["ACT_OF", "ACT_SOURCE", "Act", "Advisor", "Machines", "Modes", "has_open_acts"]
 
-ACT_OF = {"agv_slow": "agv_pause", "risk": "radio_policy"}
+ACT_OF = {"agv_slow": "agv_pause", "agv_detour": "agv_detour", "risk": "radio_policy"}
 """What carries advice out, by its kind; the other kinds are for the plant's own systems."""
 
 ACT_SOURCE = "live"
@@ -215,6 +215,7 @@ class Modes:
     def _wanted(self) -> dict[tuple[str, str], str]:
         """Give acts (name, target) that there is a reason for, with it."""
         wanted = {("agv_pause", t): a.reason for (kind, t), a in self._standing.items() if kind == "agv_slow"}
+        wanted |= {("agv_detour", t): a.reason for (kind, t), a in self._standing.items() if kind == "agv_detour"}
         risks = sorted(t for kind, t in self._standing if kind == "risk")
         if risks:
             wanted["radio_policy", "network"] = f"at risk: {', '.join(risks[:5])}"

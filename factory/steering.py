@@ -67,6 +67,7 @@ class Steering:
             "set_policy": self._set_policy,
             "stop_agv": self._stop_agv,
             "release_agv": self._release_agv,
+            "detour_agv": self._detour_agv,
             "switch_trp_off": self._switch_trp_off,
             "switch_trp_on": self._switch_trp_on,
             "accept_advice": self._accept_advice,
@@ -169,6 +170,14 @@ class Steering:
         self._remember(f"release of {command.target}", command, "stop_agv", command.target)
         return done
 
+    def _detour_agv(self, command: Command) -> str:
+        """Send an AGV another way; undoing it would be another way again, so it is not remembered."""
+        i = self._agv(command)
+        avoided = self._twin.fleet.detour(i)
+        if avoided is None:
+            raise _RefusedError(f"{command.target} has no other way now that is safe for all, or none of its own to change")
+        return f"{command.target} goes another way, not {avoided[0]} -> {avoided[1]}"
+
     def _accept_advice(self, command: Command) -> str:
         kind = str(command.argument("kind") or "")
         error = self._modes().accept(self._twin.time_us, kind, command.target, command.source)
@@ -246,15 +255,18 @@ class Steering:
 
     def _instant(self, command: Command, action: str, done: str) -> str:
         """Let an AGV do an instant action of VDA 5050 3.0.0, 6.2."""
-        twin = self._twin
-        names = twin.devices[: twin.fleet.n]
+        i = self._agv(command)
+        self._actions += 1
+        error = self._twin.fleet.instant_action(i, Action(f"steering-{self._actions}", action))
+        if error is not None:
+            raise _RefusedError(f"{command.target}: {error.description}")
+        return f"{command.target} {done}"
+
+    def _agv(self, command: Command) -> int:
+        names = self._twin.devices[: self._twin.fleet.n]
         if command.target not in names:
             near = get_close_matches(command.target, names, 1)
             hint = f"did you mean {near[0]!r}? " if near else ""
             known = f"{names[0]} to {names[-1]}" if names else "none, the scenario has no AGVs"
             raise _RefusedError(f"AGV {command.target!r} is unknown; {hint}known: {known}")
-        self._actions += 1
-        error = twin.fleet.instant_action(names.index(command.target), Action(f"steering-{self._actions}", action))
-        if error is not None:
-            raise _RefusedError(f"{command.target}: {error.description}")
-        return f"{command.target} {done}"
+        return names.index(command.target)

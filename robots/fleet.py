@@ -361,6 +361,18 @@ class Fleet:
         self._memory.give(snapshot)
         self._state = None
 
+    def detour(self, i: int) -> tuple[str, str] | None:
+        """Send AGV ``i`` another way to where it goes, around the next lane that is not released to it yet.
+
+        Returns
+        -------
+        tuple of str or None
+            Names of the nodes of the lane that it avoids now; None where there is none ahead, or no other way that is safe for
+            all, and for orders from outside, whose way is their sender's.
+        """
+        avoided = None if self._outside is not None else self._ways.detour(i)
+        return None if avoided is None else (self.graph.node_id[avoided[0]], self.graph.node_id[avoided[1]])
+
     def set_broken(self, broken: BoolArray) -> None:
         """Say which AGVs (n,) are out of order; they brake as in a protective stop and stand until they are not."""
         self._books.machines.broken[:] = broken

@@ -16,6 +16,7 @@ ASIDE_AFTER_US = 1_000_000  # in a queue behind an AGV without a way, before tha
 GRIDLOCK_AFTER_US = 5_000_000  # nobody moves, before the known schedule is carried out
 PATIENCE_US = 120_000_000  # in a queue, before the known schedule is carried out
 _PLACES_TRIED = 3
+_AVOID_S = 600.0  # what a lane that somebody wants avoided counts as costing
 _DETOUR_S = 20.0  # what the lane ahead counts as costing while an AGV that waits for it looks for another way
 
 
@@ -175,6 +176,27 @@ class Ways:
         if way.size < 2 or way[1] == rest[1] or not lane_is_free(i, int(way[0]), int(way[1]), traffic, books.lanes):
             return
         self.accept(i, way)
+
+    def detour(self, i: int) -> tuple[int, int] | None:
+        """Look for a way for AGV ``i`` to its goal that leaves out the next lane that is not released to it yet.
+
+        Returns
+        -------
+        tuple of int or None
+            The nodes of the lane that it avoids now; None where there is none ahead, or no other way that is safe for all.
+        """
+        books, traffic, graph = self._books, self._books.traffic, self._books.graph
+        k = int(traffic.head_k[i])
+        rest = traffic.path[i, k : traffic.path_len[i]].copy()
+        if rest.size < 2 or self.strict_now:
+            return None
+        edge = int(graph.edge_of[rest[0], rest[1]])
+        crowded = congestion_s(i, books.standing(), traffic, books.lanes)
+        crowded[graph.edge_lane == graph.edge_lane[edge]] += _AVOID_S
+        way = graph.plan(int(rest[0]), int(rest[-1]), books.head_yaw(i), books.penalty_s(i, crowded), books.costs.time_weight)
+        if way.size < 2 or graph.edge_lane[graph.edge_of[way[0], way[1]]] == graph.edge_lane[edge]:
+            return None
+        return (int(rest[0]), int(rest[1])) if self.accept(i, way) else None
 
     def _send_blocker_aside(self, i: int) -> None:
         """Send away an AGV that stands without a way where another wants to go."""

@@ -53,8 +53,8 @@ class CommandBody(_Body):
     """Something asked of the twin."""
 
     name: Literal[
-        "pause", "resume", "set_speed", "set_policy", "stop_agv", "release_agv", "switch_trp_off", "switch_trp_on",
-        "accept_advice", "undo",
+        "pause", "resume", "set_speed", "set_policy", "stop_agv", "release_agv", "detour_agv", "switch_trp_off",
+        "switch_trp_on", "accept_advice", "undo",
     ] = Field(description="Command.")  # fmt: skip
     target: str = Field("", max_length=64, description="AGV, TRP or device, for commands that are about one.")
     kind: Literal["risk", "agv_slow", "agv_detour", "serve_from"] | None = Field(None, description="Advice, for accept_advice.")

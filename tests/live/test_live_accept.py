@@ -16,7 +16,14 @@ from factory.live_record_replay import Replay
 from factory.scenario import load_scenario
 from factory.twin import Twin
 
-GIVEN = ["people.count=0", "people.panels=0", "radio.compare=[]", "live.mode=advise", "live.advice.hold_s=0.2"]
+GIVEN = [
+    "people.count=0",
+    "people.panels=0",
+    "radio.compare=[]",
+    "live.mode=advise",
+    "live.advice.hold_s=0.2",
+    "live.advice.detour_after_s=1",
+]
 
 
 @pytest.fixture
@@ -88,6 +95,24 @@ def test_it_is_undone_as_one_action(twin):
     go(twin, 1.0)
     assert paused(twin) == []
     assert ask(twin, "undo") == Answer(False, "there is nothing to undo")
+
+
+def test_a_detour_is_accepted_once_and_leaves_nothing_to_take_back(twin):
+    accepted = None
+    for _ in range(40):
+        name, k = at_risk(twin)
+        for _ in range(30):
+            go(twin, 0.2)
+            if any(a.kind == "agv_detour" and a.target == name for a in twin.live.advice()):
+                accepted = ask(twin, "accept_advice", name, kind="agv_detour")
+                break
+        twin.risk[k] = 0.0
+        go(twin, 1.0)
+        if accepted is not None and accepted.done:
+            break
+    assert accepted is not None
+    assert accepted.done, accepted.message  # in forty tries one had another way
+    assert twin.live.modes.counts["ended"] >= 1
 
 
 def test_where_nobody_looks_ahead_nothing_is_accepted():

@@ -64,3 +64,22 @@ def test_actions_are_undone_the_last_one_first(twin: Twin) -> None:
     assert _ask(twin, "undo").message == f"policy human_aware is undone: the acting policy is {before}"
     assert twin.networks[0].policy == before
     assert _ask(twin, "undo") == Answer(False, "there is nothing to undo")
+
+
+def test_an_agv_is_sent_another_way_or_the_twin_says_that_there_is_none(twin: Twin) -> None:
+    said = set()
+    for k in range(200):
+        name = twin.devices[k % twin.fleet.n]
+        order = twin.fleet.order(k % twin.fleet.n)
+        answer = _ask(twin, "detour_agv", name)
+        if answer.done:
+            lane = answer.message.split("not ")[1].split(" -> ")
+            assert next(e.start_node_id for e in order.edges if not e.released) == lane[0]
+            changed = twin.fleet.order(k % twin.fleet.n)
+            assert changed.nodes[-1].node_id == order.nodes[-1].node_id
+            assert changed.order_update_id == order.order_update_id + 1
+        said.add(answer.done)
+        for _ in range(20):
+            twin.tick()
+    assert said == {True, False}
+    assert "did you mean" in _ask(twin, "detour_agv", "agv-1").message

@@ -93,7 +93,7 @@ def test_an_engineer_accepts_advice_and_sees_what_lies_ahead(fresh: Browser, twi
     fresh.wait("document.querySelectorAll('#advice tbody tr').length === 4")
     assert "agv-02: drive at 0.60 m/s at most" in fresh.text("#advice")
     assert "-6.5 dB of margin expected in 0.4 s" in fresh.text("#advice")
-    assert fresh.run("document.querySelectorAll('#advice button').length") == 2  # the other two are for the plant's systems
+    assert fresh.run("document.querySelectorAll('#advice button').length") == 3  # the last one is for the network
     fresh.run("document.querySelector('[data-advice=\"agv_slow agv-02\"]').focus()")
     fresh.key("Enter", 13)
     fresh.wait("document.querySelector('#confirm').open")
@@ -101,7 +101,7 @@ def test_an_engineer_accepts_advice_and_sees_what_lies_ahead(fresh: Browser, twi
     fresh.click("#confirm-yes")
     fresh.wait("document.querySelector('#advice').innerText.includes('being done')")
     assert twin.commands[-1].name == "accept_advice"
-    assert fresh.run("document.querySelectorAll('#advice button').length") == 1
+    assert fresh.run("document.querySelectorAll('#advice button').length") == 2
     fresh.click("nav a[href='/floor']")
     fresh.wait("window.factoryTwinFloor?.drawn > 1")
     fresh.run("window.factoryTwinFloor.pick('agv-02')")

@@ -254,13 +254,14 @@ function deviceRows(tick, device, recorded) {
   return rows;
 }
 
-// Buttons that stop and release an AGV; only one of them where its name is given.
+// Buttons that stop an AGV, send it another way, and release it; of one state only where it is given.
 function agvButtons(act, id, only = null) {
   const stop = () => act("stop_agv", { target: id }, `Stop ${id}? It stands where it is until it is released.`);
   const release = () => act("release_agv", { target: id }, `Release ${id}? It drives on with its order.`);
   const button = (name, text, does) => make("button", { type: "button", "data-act": name, "aria-label": `${text} ${id}`, onclick: does }, text);
-  const buttons = { stop: () => button("stop", "Stop", stop), release: () => button("release", "Release", release) };
-  return make("div", { class: "actions" }, ...Object.entries(buttons).filter(([name]) => only === null || name === only).map(([, b]) => b()));
+  const detour = () => act("detour_agv", { target: id }, `Send ${id} another way, around the next lane that it is not sure of yet?`);
+  const buttons = { stop: () => [button("stop", "Stop", stop), button("detour", "Other way", detour)], release: () => [button("release", "Release", release)] };
+  return make("div", { class: "actions" }, ...Object.entries(buttons).filter(([name]) => only === null || name === only).flatMap(([, b]) => b()));
 }
 
 export function servicesPage(main) {
@@ -295,7 +296,7 @@ export function servicesPage(main) {
 const ADVICE = {
   risk: { words: (a) => `${a.target}: its link is likely to fall short`, does: () => "Let the policy that live mode names for times of risk run the network until no link is at risk?", text: "Change policy" },
   agv_slow: { words: (a) => `${a.target}: drive at ${a.value} at most`, does: (a) => `Pause ${a.target} until its link is safe again?`, text: "Pause" },
-  agv_detour: { words: (a) => `${a.target}: ${a.value}`, text: "for the fleet manager" },
+  agv_detour: { words: (a) => `${a.target}: ${a.value}`, does: (a) => `Send ${a.target} another way?`, text: "Other way" },
   serve_from: { words: (a) => `${a.target}: serve it from ${a.value}`, text: "for the network" },
 };
 
