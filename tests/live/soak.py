@@ -30,7 +30,7 @@ from bridges.credentials import hash_password
 from bridges.tags import TagReader, TagsConfig
 from bridges.vda5050.base import stamp
 from bridges.vda5050.shadow import AgvObservations
-from factory.live import start_bridges
+from factory.live import settle, start_bridges
 from factory.live_agvs import LiveAgvs
 from factory.live_connect import PauseSimulated, machines_of
 from factory.live_lookahead import Lookahead
@@ -187,6 +187,7 @@ def run(hours: float, seed: int, output: Path | None) -> dict[str, Any]:
         "command": f"python -m tests.live.soak --hours {hours:g} --seed {seed}", "date": datetime.now(UTC).date().isoformat(),
         "machine": {"processor": platform.machine(), "cores": os.cpu_count(), "python": platform.python_version()}, "rows": rows,
     }  # fmt: skip
+    settle()
     began, longest_tick, longest_publish = time.monotonic(), 0.0, 0.0
     try:
         while twin.time_us < hours * 3.6e9:
