@@ -165,7 +165,11 @@ class FakeTwin:
         elif command.name == "set_policy":
             self.acting = replace(self.acting, policy=str(command.argument("policy")))
         elif command.name == "set_speed":
-            self.acting = replace(self.acting, speed=float(str(command.argument("factor"))))
+            factor = command.argument("factor")
+            if not isinstance(factor, int | float):
+                command.answer(False, "no factor was given")
+                return
+            self.acting = replace(self.acting, speed=float(factor))
         command.answer(True, f"{command.name} {command.target}".strip())
 
 
