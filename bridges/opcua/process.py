@@ -231,6 +231,7 @@ def _serve(pipe: Connection, config: OpcUaConfig, state: Path, steered: bool, in
     # the address space stays: a collection that walks it holds everybody up for some tenths of a second
     gc.collect()
     gc.freeze()
+    gc.collect()  # full collections come by what the last one left: now that is next to nothing
     gc.set_threshold(50_000, 20, 20)
     try:
         send(("ready", server.notices))
