@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 
 import pytest
@@ -13,7 +14,7 @@ from bridges.opcua.methods import _METHODS
 from bridges.page.whatif import WhatIfBody
 from bridges.view import TwinView
 from factory.child_jobs import JobError
-from factory.live import _follow_the_clock
+from factory.live import _follow_the_clock, settle
 from factory.scenario import load_scenario
 from factory.twin import Twin
 from factory.what_if_jobs import WhatIfJobs
@@ -76,3 +77,17 @@ def test_opc_ua_and_the_page_let_through_what_the_job_takes():
     page = WhatIfBody.model_json_schema()["properties"]
     for name, low, high in (("seconds", 1, 600), ("seeds", 1, 16)):
         assert opcua[name] == (low, high) == (page[name]["minimum"], page[name]["maximum"])
+
+
+def test_what_was_built_does_not_keep_garbage_from_being_collected():
+    built = [[] for _ in range(600_000)]  # more objects than a hall has
+    settle()
+    try:
+        before = gc.get_stats()[2]["collections"]
+        for _ in range(95_000):  # a full collection is due every 77,000, unless what it left the last time is four times as many
+            knot: list[object] = []
+            knot.append(knot)
+            built.append(knot)
+        assert gc.get_stats()[2]["collections"] > before
+    finally:
+        gc.unfreeze()
