@@ -16,13 +16,16 @@ class RadioAlarmView:
 
     Attributes
     ----------
-    kind : ``trp`` (a fault) or ``place`` (something was put there, or taken away). trp : name of the TRP, "" for a place.
-    x_m, y_m : where the TRP or the place is [m]. change_db : change of RSRP [dB]. devices : how many saw it.
+    kind : ``trp`` (a fault), ``place`` (something was put there, or taken away) or ``box`` (it is no longer where the hall has
+        it). trp, box : name of the TRP or box, "" where it is not about one.
+    x_m, y_m : where the TRP or the place is, or where the box stood [m]. change_db : change of RSRP [dB].
+    devices : how many saw it.
     since_us, found_us : twin time since when, and when it was found [us]. words : the same for a person.
     """
 
-    kind: Literal["trp", "place"]
+    kind: Literal["trp", "place", "box"]
     trp: str
+    box: str
     x_m: float
     y_m: float
     change_db: float
@@ -36,6 +39,7 @@ class RadioAlarmView:
         return {
             "kind": self.kind,
             "trp": self.trp,
+            "box": self.box,
             "x_m": number(self.x_m, 2),
             "y_m": number(self.y_m, 2),
             "change_db": number(self.change_db, 1),

@@ -56,6 +56,7 @@ class LiveRadio:
         self.recalibration = LiveRecalibration(twin, config)
         self.clock = PlantClock()
         self._trps = tuple(t.name for t in twin.scenario.radio.trps)
+        self._boxes = tuple(b.name for b in twin.scenario.hall.boxes)
         self.applied_db = np.zeros(len(self._trps))
         self._audited = 0
         self._alarms: dict[int, RadioAlarmView] = {}
@@ -74,18 +75,17 @@ class LiveRadio:
         self.recalibration.keep(tick.time_us, self.clock.to_plant_us(tick.time_us), tick.scene.ues, tick.scene.blockers)
 
     def _found(self, finding: Finding) -> None:
-        words = finding_text(finding, self._trps)
+        words = finding_text(finding, self._trps, self._boxes)
         _log.warning("radio: %s", words)
         self._write("alarm", finding.kind, words)
         if finding.kind == "trp":
             self._alarms[finding.trp] = self._view(finding)
 
     def _view(self, f: Finding) -> RadioAlarmView:
-        name = self._trps[f.trp] if f.trp >= 0 else ""
+        trp, box = self._trps[f.trp] if f.trp >= 0 else "", self._boxes[f.box] if f.box >= 0 else ""
         x_m, y_m = f.position_m
-        return RadioAlarmView(
-            f.kind, name, x_m, y_m, f.change_db, f.devices, f.since_us, f.time_us, finding_text(f, self._trps)
-        )  # fmt: skip
+        words = finding_text(f, self._trps, self._boxes)
+        return RadioAlarmView(f.kind, trp, box, x_m, y_m, f.change_db, f.devices, f.since_us, f.time_us, words)
 
     def _note_offsets(self, time_us: int) -> None:
         recalibrator = self.recalibration.recalibrator

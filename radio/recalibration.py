@@ -59,6 +59,12 @@ class RecalibrationConfig(BaseModel):
         le=1e12,
         description="Mean time in h to a false alarm of one square metre, were its witnesses independent.",
     )
+    box_run_length_h: float = Field(
+        1000.0,
+        ge=1,
+        le=1e12,
+        description="Mean time in h to a false alarm that one box of the hall is missing, were its witnesses independent.",
+    )
     cell_m: float = Field(2.0, ge=0.5, le=10, description="Side of the squares of the map of residuals in m.")
     obstacle_height_m: float = Field(5.0, ge=0.5, le=30, description="Height in m below which something may be in a ray's way.")
 
@@ -74,6 +80,7 @@ class Residuals:
     position_m : (n, 3) where the twin had the device's antenna [m].
     residual_db : (n,) measured less predicted RSRP, the prediction without any offset of this module [dB].
     body_loss_db : (n,) what bodies cost by the prediction [dB].
+    gone_db : (n, N) by how much the prediction would change were a box of the hall not there [dB]; None where nobody asks.
     """
 
     time_us: IntArray
@@ -82,6 +89,7 @@ class Residuals:
     position_m: FloatArray
     residual_db: FloatArray
     body_loss_db: FloatArray
+    gone_db: FloatArray | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +98,17 @@ class Finding:
 
     Attributes
     ----------
-    kind : ``trp`` or ``place``.
+    kind : ``trp``, ``place`` or ``box``, which is no longer where the hall has it.
     time_us : when it was found [us]. since_us : since when, by the test [us].
     trp : which TRP, -1 for a place.
-    position_m : (x, y) of the TRP or the place [m].
+    position_m : (x, y) of the TRP, the place, or where the box stood [m].
     change_db : by how much RSRP changed; below 0 for a TRP that got weaker, or a place that something was put to [dB].
-    evidence : of a TRP the test's sum over its threshold, of a place the log-likelihood ratio over its threshold; 1 or more.
+    evidence : of a TRP the test's sum over its threshold, of a place or box the log-likelihood ratio over that; 1 or more.
     devices : how many devices saw it.
+    box : index of the box in the hall, -1 for a TRP or place.
     """
 
-    kind: Literal["trp", "place"]
+    kind: Literal["trp", "place", "box"]
     time_us: int
     since_us: int
     trp: int
@@ -107,6 +116,7 @@ class Finding:
     change_db: float
     evidence: float
     devices: int
+    box: int = -1
 
 
 @dataclass(frozen=True, slots=True)

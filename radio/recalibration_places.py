@@ -25,14 +25,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from radio.recalibration import Finding, RecalibrationConfig, median_by
+from radio.recalibration_rays import GRID_M, Rays, cells_of_ray
 from radio.types import BoolArray, FloatArray, IntArray
 
-__all__ = ["Places", "cells_of_ray", "place_threshold"]
+__all__ = ["CLIP_DB", "MOST_CELLS", "SPANS", "Places", "bins_of", "place_threshold"]
 
-_GRID_M = 1.0
-_STEP_M = 0.4
-_CLIP_DB = 15
-_SPANS = (0.25, 0.5, 1.0)  # of the memory, over which is summed
+CLIP_DB = 15
+MOST_CELLS = 100_003  # of the map, for keys of device, TRP and square
+SPANS = (0.25, 0.5, 1.0)  # of the memory, over which is summed
 _LEAST_DEVICES = 2
 _CHANGED_SHARE = 0.7  # assumed: of the rays over a changed place, how many changed
 _OTHERS_SHARE = 0.25  # of the evidence that must stay when the device that adds most is left out
@@ -51,19 +51,8 @@ class _Units:
     key: IntArray
     ue: IntArray
     trp: IntArray
-    position_m: FloatArray
+    ray: IntArray
     change_db: FloatArray
-
-
-def cells_of_ray(trp_m: FloatArray, ue_m: FloatArray, height_m: float, shape: tuple[int, int]) -> IntArray:
-    """Return the squares of 1 m, as ``x * shape[1] + y``, over which a ray runs lower than ``height_m``; (3,) points [m]."""
-    way = ue_m - trp_m
-    n = max(2, int(np.hypot(way[0], way[1]) / _STEP_M) + 1)
-    points = trp_m + np.linspace(0.0, 1.0, n)[:, None] * way
-    low = points[points[:, 2] <= height_m]
-    x = np.clip((low[:, 0] / _GRID_M).astype(np.int64), 0, shape[0] - 1)
-    y = np.clip((low[:, 1] / _GRID_M).astype(np.int64), 0, shape[1] - 1)
-    return np.unique(x * shape[1] + y)
 
 
 def place_threshold(config: RecalibrationConfig) -> float:
@@ -72,7 +61,7 @@ def place_threshold(config: RecalibrationConfig) -> float:
     By the bound of Wald, over the looks of an hour, the spans and both signs; for independent witnesses.
     """
     looks = config.place_run_length_h * 3600.0 / config.epoch_s
-    return max(0.0, math.log(looks * len(_SPANS) * 2))
+    return max(0.0, math.log(looks * len(SPANS) * 2))
 
 
 class Places:
@@ -89,15 +78,15 @@ class Places:
 
     def __init__(self, config: RecalibrationConfig, trp_position_m: FloatArray, size_m: tuple[float, float]) -> None:
         self._config, self._trp_m = config, trp_position_m
-        self._shape = (max(1, round(size_m[0] / _GRID_M)), max(1, round(size_m[1] / _GRID_M)))
+        self._shape = (max(1, round(size_m[0] / GRID_M)), max(1, round(size_m[1] / GRID_M)))
         self._threshold = place_threshold(config)
         self._epochs: deque[_Units] = deque()
-        self._rays: dict[int, IntArray] = {}
-        bins = np.arange(-_CLIP_DB, _CLIP_DB + 1, dtype=np.float64)
+        self._rays = Rays(trp_position_m, config.obstacle_height_m, self._shape)
+        bins = np.arange(-CLIP_DB, CLIP_DB + 1, dtype=np.float64)
         prior = (1.0 - _PRIOR_TAIL) * _normal(bins, 0.0) + _PRIOR_TAIL / len(bins)
         self._prior = prior
         self._history: FloatArray = np.zeros((0, len(bins)))  # per device
-        sizes = np.arange(math.ceil(config.place_change_db), _CLIP_DB + 1)
+        sizes = np.arange(math.ceil(config.place_change_db), CLIP_DB + 1)
         rise = np.mean([_normal(bins, float(size)) for size in sizes], axis=0)
         self._changed: tuple[FloatArray, FloatArray] = (rise[::-1].copy(), rise)  # drop, rise
         self.active: list[Finding] = []
@@ -120,19 +109,24 @@ class Places:
         change_db : (n,) residual less offset and map [dB]. learning : nothing is found yet.
         """
         n_trp = len(self._trp_m)
-        key, change = median_by((cell * 100_003 + ue) * n_trp + trp, change_db)
-        _, first = np.unique((cell * 100_003 + ue) * n_trp + trp, return_index=True)
+        key, change = median_by((cell * MOST_CELLS + ue) * n_trp + trp, change_db)
+        _, first = np.unique((cell * MOST_CELLS + ue) * n_trp + trp, return_index=True)
         kept = np.zeros(len(key), np.bool_)
         for t in range(n_trp):
             own = trp[first] == t
             if own.sum() >= _LEAST_UNITS:  # what all rays of a TRP have in common is no place
                 change[own] -= np.median(change[own])
                 kept |= own
-        units = _Units(time_us, key[kept], ue[first][kept], trp[first][kept], position_m[first][kept], change[kept])
+        if self._rays.is_full:
+            self._rays.forget()
+            self._epochs.clear()
+        first = first[kept]
+        ray = self._rays.index(key[kept], trp[first], position_m[first])
+        units = _Units(time_us, key[kept], ue[first], trp[first], ray, change[kept])
         self._epochs.append(units)
         while self._epochs and self._epochs[0].time_us <= time_us - round(self._config.memory_s * 1e6):
             self._epochs.popleft()
-        self._count(units.ue, _bin(units.change_db))
+        self._count(units.ue, bins_of(units.change_db))
         return None if learning else self._search(time_us)
 
     def _count(self, ue: IntArray, bins: IntArray) -> None:
@@ -143,7 +137,7 @@ class Places:
         self._history *= 1.0 - _FORGET
         np.add.at(self._history, (ue, bins), 1.0)
 
-    def _null(self) -> FloatArray:
+    def null(self) -> FloatArray:
         """How looks of each device fall into the bins without a change (U, 31); a device seen little goes by all devices."""
         common = self._history.sum(axis=0) + _PRIOR_LOOKS * self._prior
         rows = self._history + _PRIOR_LOOKS * common / common.sum()
@@ -158,85 +152,89 @@ class Places:
 
     def near(self, finding: Finding, trp: int, ue_m: FloatArray) -> bool:
         """Whether the ray from a TRP to a device at (3,) ``ue_m`` [m] passes a finding within 4 m."""
-        return self._is_near(cells_of_ray(self._trp_m[trp], ue_m, self._config.obstacle_height_m, self._shape), (finding,))
+        cells = cells_of_ray(self._trp_m[trp], ue_m, self._config.obstacle_height_m, self._shape)
+        x, y = (cells // self._shape[1] + 0.5) * GRID_M, (cells % self._shape[1] + 0.5) * GRID_M
+        return bool((np.hypot(x - finding.position_m[0], y - finding.position_m[1]) < _NEAR_ACTIVE_M).any())
 
     def _search(self, time_us: int) -> Finding | None:
         """Return the best finding over all spans and both signs, which then stands."""
-        null = self._null()
+        null = self.null()
         best: Finding | None = None
-        for span in _SPANS:
+        for span in SPANS:
             since = time_us - round(span * self._config.memory_s * 1e6)
-            ue, trp, bins, change, rays = self._merged(since)
+            ue, trp, change, ray = self._merged(since)
+            cells, owner = self._rays.cells(ray)
+            bins = bins_of(change)
             for sign, changed in zip((-1.0, 1.0), self._changed, strict=True):
                 ratio = np.log((_CHANGED_SHARE * changed + (1.0 - _CHANGED_SHARE) * null) / null)
                 score = np.minimum(ratio, _LARGEST_STEP)[ue, bins]
-                found = self._best(time_us, since, sign, ue, trp, change, score, rays)
+                found = self._best(time_us, since, sign, ue, trp, change, score, cells, owner)
                 if found is not None and (best is None or found.evidence > best.evidence):
                     best = found
         if best is not None:
             self.active.append(best)
         return best
 
-    def _merged(self, since: int) -> tuple[IntArray, IntArray, IntArray, FloatArray, list[IntArray]]:
-        """Return looks after a time, each once: a device that stands still is one witness, however long it stands."""
+    def _merged(self, since: int) -> tuple[IntArray, IntArray, FloatArray, IntArray]:
+        """Return looks after a time, each once: a device that stands still is one witness, however long it stands.
+
+        Device, TRP, change [dB] and ray; without rays that never run low, or that pass a finding.
+        """
         epochs = [e for e in self._epochs if e.time_us > since and len(e.key)]
         if not epochs:
             none = np.zeros(0, np.int64)
-            return none, none, none, np.zeros(0), []
-        keys, places = np.concatenate([e.key for e in epochs]), np.concatenate([e.position_m for e in epochs])
-        ues, trps = np.concatenate([e.ue for e in epochs]), np.concatenate([e.trp for e in epochs])
+            return none, none, np.zeros(0), none
+        keys = np.concatenate([e.key for e in epochs])
+        ue, trp, ray = (np.concatenate([getattr(e, name) for e in epochs]) for name in ("ue", "trp", "ray"))
         merged, change = median_by(keys, np.concatenate([e.change_db for e in epochs]))
         _, first = np.unique(keys, return_index=True)
-        rays = [self._ray(int(k), int(trps[i]), places[i]) for k, i in zip(merged, first, strict=True)]
-        free = np.array([len(cells) > 0 and not self._is_near(cells, self.active) for cells in rays], np.bool_)
-        kept = [r for r, f in zip(rays, free, strict=True) if f]
-        return ues[first][free], trps[first][free], _bin(change[free]), change[free], kept
+        free = np.ones(len(merged), np.bool_)
+        if self.active:
+            cells, owner = self._rays.cells(ray[first])
+            passing = owner[self._near_active(cells)]
+            free[passing] = False
+        return ue[first][free], trp[first][free], change[free], ray[first][free]
 
-    def _ray(self, key: int, trp: int, position_m: FloatArray) -> IntArray:
-        """Squares under a ray; the ray of a device, a TRP and a square of the map is worked out once."""
-        if key not in self._rays:
-            if len(self._rays) > 50_000:
-                self._rays.clear()
-            self._rays[key] = cells_of_ray(self._trp_m[trp], position_m, self._config.obstacle_height_m, self._shape)
-        return self._rays[key]
-
-    def _is_near(self, cells: IntArray, findings: list[Finding] | tuple[Finding, ...]) -> bool:
-        if not findings or not len(cells):
-            return False
-        x, y = (cells // self._shape[1] + 0.5) * _GRID_M, (cells % self._shape[1] + 0.5) * _GRID_M
-        return any(bool((np.hypot(x - f.position_m[0], y - f.position_m[1]) < _NEAR_ACTIVE_M).any()) for f in findings)
+    def _near_active(self, cells: IntArray) -> BoolArray:
+        """Tell which squares are within 4 m of a finding that stands."""
+        x, y = (cells // self._shape[1] + 0.5) * GRID_M, (cells % self._shape[1] + 0.5) * GRID_M
+        near: BoolArray = np.zeros(len(cells), np.bool_)
+        for f in self.active:
+            near |= np.hypot(x - f.position_m[0], y - f.position_m[1]) < _NEAR_ACTIVE_M
+        return near
 
     def _best(
         self, time_us: int, since: int, sign: float, ue: IntArray, trp: IntArray, change: FloatArray, score: FloatArray,
-        rays: list[IntArray],
+        cells: IntArray, owner: IntArray,
     ) -> Finding | None:  # fmt: skip
         """Return the square with the most evidence of one sign, if that is enough and comes from several devices."""
-        if not rays:
-            return None
         n_cells, n_trp = self._shape[0] * self._shape[1], len(self._trp_m)
-        cells, owner = np.concatenate(rays), np.repeat(np.arange(len(rays)), [len(r) for r in rays])
         # no sum can be larger than that of what speaks for it: most looks end here
         most = np.bincount(cells, weights=np.maximum(score, 0.0)[owner], minlength=n_cells)
-        open_ = (most >= self._threshold)[cells]
-        cells, owner = cells[open_], owner[open_]
-        if not len(cells):
+        open_ = np.flatnonzero(most >= self._threshold)
+        if not len(open_):
             return None
-        n_pairs = (int(ue.max()) + 1) * n_trp
-        group, of_group = np.unique(cells * n_pairs + (ue * n_trp + trp)[owner], return_inverse=True)
-        witness = np.bincount(of_group, weights=score[owner]) / np.bincount(of_group)
-        evidence = np.bincount(group // n_pairs, weights=witness, minlength=n_cells)
-        device, of_device = np.unique(group // n_trp, return_inverse=True)
-        by_device = np.bincount(of_device, weights=witness)
-        largest = np.zeros(n_cells)
-        np.maximum.at(largest, device // (n_pairs // n_trp), by_device)
-        evidence[evidence - largest < _OTHERS_SHARE * evidence] = 0.0
+        compact = np.full(n_cells, -1, np.int64)
+        compact[open_] = np.arange(len(open_))
+        inside = compact[cells] >= 0
+        cells, owner = cells[inside], owner[inside]
+        shape = (len(open_), int(ue.max()) + 1, n_trp)
+        group = (compact[cells] * shape[1] + ue[owner]) * n_trp + trp[owner]
+        size = math.prod(shape)
+        looks = np.bincount(group, minlength=size)
+        witness = np.bincount(group, weights=score[owner], minlength=size) / np.maximum(looks, 1)
+        by_device = witness.reshape(shape).sum(axis=2)
+        total = by_device.sum(axis=1)
+        total[total - np.maximum(by_device.max(axis=1), 0.0) < _OTHERS_SHARE * total] = 0.0
+        evidence = np.zeros(n_cells)
+        evidence[open_] = total
         peak = float(evidence.max())
         if peak < self._threshold:
             return None
         top: BoolArray = evidence >= 0.9 * peak
         weight = np.where(top, evidence, 0.0)
-        x = float(np.average(np.arange(n_cells) // self._shape[1], weights=weight) + 0.5) * _GRID_M
-        y = float(np.average(np.arange(n_cells) % self._shape[1], weights=weight) + 0.5) * _GRID_M
+        x = float(np.average(np.arange(n_cells) // self._shape[1], weights=weight) + 0.5) * GRID_M
+        y = float(np.average(np.arange(n_cells) % self._shape[1], weights=weight) + 0.5) * GRID_M
         seen = owner[(cells == int(evidence.argmax())) & (score[owner] > 0.0)]
         devices = len(np.unique(ue[seen]))
         if devices < _LEAST_DEVICES:
@@ -254,6 +252,6 @@ def _normal(bins: FloatArray, mean: float) -> FloatArray:
     return share
 
 
-def _bin(change_db: FloatArray) -> IntArray:
+def bins_of(change_db: FloatArray) -> IntArray:
     """Bins of 1 dB, 0 to 2 * 15."""
-    return np.clip(np.round(change_db), -_CLIP_DB, _CLIP_DB).astype(np.int64) + _CLIP_DB
+    return np.clip(np.round(change_db), -CLIP_DB, CLIP_DB).astype(np.int64) + CLIP_DB

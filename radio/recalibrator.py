@@ -8,6 +8,7 @@ from collections import Counter, deque
 import numpy as np
 
 from radio.recalibration import Finding, OffsetChange, RecalibrationConfig, Residuals, mean_run_length, median_by, threshold_for
+from radio.recalibration_boxes import MissingBoxes
 from radio.recalibration_places import Places
 from radio.types import BoolArray, FloatArray, IntArray
 
@@ -21,6 +22,7 @@ _HUBER_DB = 6.0
 _LEAST_DEVICES, _LEAST_CELLS = 3, 4
 _OFFSET_GAIN = 0.02  # of a window's median; the bound on the rate comes on top
 _LEAST_SD_DB = 0.5
+_LARGEST_MISFIT_DB = 12.0  # of one place, where a TRP's fault is held against a box that went
 _AUDIT_STEP_DB = 0.1  # drift is written down in steps of this
 _LATEST_WINDOWS = 400
 
@@ -33,6 +35,7 @@ class Recalibrator:
     config : times, bounds and thresholds.
     trp_position_m : (T, 3) TRPs [m].
     size_m : (x, y) of the hall [m].
+    box_center_m : (N, 2) or (N, 3) boxes of the hall whose going may be found [m]; None for none.
 
     Attributes
     ----------
@@ -42,7 +45,13 @@ class Recalibrator:
     counts : samples ``used``, ``blocked`` (left out), ``late`` (of a window that is over), ``unknown`` (bad index or no number).
     """
 
-    def __init__(self, config: RecalibrationConfig, trp_position_m: FloatArray, size_m: tuple[float, float]) -> None:
+    def __init__(
+        self,
+        config: RecalibrationConfig,
+        trp_position_m: FloatArray,
+        size_m: tuple[float, float],
+        box_center_m: FloatArray | None = None,
+    ) -> None:
         self.config, self._trp_m = config, np.asarray(trp_position_m, np.float64)
         n = len(self._trp_m)
         self._shape = tuple(math.ceil(s / config.cell_m) for s in size_m)
@@ -57,18 +66,19 @@ class Recalibrator:
         self._sum: FloatArray = np.zeros((2, n))  # CUSUM of drops and of rises
         self._since_us: IntArray = np.zeros((2, n), np.int64)
         self._steps: list[deque[float]] = [deque(maxlen=_LATEST_WINDOWS) for _ in range(n)]
-        self._recent: deque[tuple[int, IntArray, IntArray, IntArray, FloatArray]] = deque()
+        self._recent: deque[tuple[int, IntArray, IntArray, IntArray, FloatArray, FloatArray]] = deque()
         self._places = Places(config, self._trp_m, size_m)
+        self._boxes = MissingBoxes(config, np.zeros((0, 2)) if box_center_m is None else box_center_m[:, :2])
         self._window_us, self._epoch_us = round(config.window_s * 1e6), round(config.epoch_s * 1e6)
         self._waiting: list[Residuals] = []
-        self._epoch: list[tuple[IntArray, IntArray, IntArray, FloatArray, FloatArray]] = []
+        self._epoch: list[tuple[IntArray, IntArray, IntArray, FloatArray, FloatArray, FloatArray]] = []
         self._window = self._begin = -1
         self._epoch_index = -1
 
     @property
     def places(self) -> list[Finding]:
-        """Places that changed and that nobody accepted yet."""
-        return self._places.active
+        """Places that changed, and boxes that went, that nobody accepted yet."""
+        return [*self._places.active, *self._boxes.active]
 
     @property
     def audited_db(self) -> FloatArray:
@@ -104,7 +114,14 @@ class Recalibrator:
         """Take samples, and return what was found in the windows that they end.
 
         Samples may come out of order within a window; those of a window that is over are counted as late and left out.
+
+        Raises
+        ------
+        ValueError
+            If ``gone_db`` has another number of boxes than the recalibrator.
         """
+        if residuals.gone_db is not None and residuals.gone_db.shape != (len(residuals.ue), self._boxes.n_boxes):
+            raise ValueError(f"gone_db has shape {residuals.gone_db.shape}, wanted {(len(residuals.ue), self._boxes.n_boxes)}")
         findings: list[Finding] = []
         windows = residuals.time_us // self._window_us
         for window in np.unique(windows).tolist():
@@ -118,8 +135,9 @@ class Recalibrator:
                 if self._begin < 0:
                     self._begin = window * self._window_us
             r = residuals
+            gone = np.zeros((int(own.sum()), self._boxes.n_boxes)) if r.gone_db is None else r.gone_db[own]
             self._waiting.append(
-                Residuals(r.time_us[own], r.ue[own], r.trp[own], r.position_m[own], r.residual_db[own], r.body_loss_db[own])
+                Residuals(r.time_us[own], r.ue[own], r.trp[own], r.position_m[own], r.residual_db[own], r.body_loss_db[own], gone)
             )
         return tuple(findings)
 
@@ -139,6 +157,8 @@ class Recalibrator:
     def accept_places(self) -> None:
         """Take the changed places for the truth: what the map knows along rays through them is forgotten, and learnt anew."""
         stood = self._places.accept()
+        for t, c in self._boxes.accept():
+            self._map_db[t, c] = self._count[t, c] = 0.0
         if not stood:
             return
         x, y = np.divmod(np.arange(self._map_db.shape[1]), self._shape[1])
@@ -172,18 +192,19 @@ class Recalibrator:
         ue, trp = np.concatenate([p.ue for p in parts]), np.concatenate([p.trp for p in parts])
         place = np.concatenate([p.position_m for p in parts])
         value, loss = np.concatenate([p.residual_db for p in parts]), np.concatenate([p.body_loss_db for p in parts])
+        gone = np.concatenate([p.gone_db for p in parts if p.gone_db is not None])
         sound = (trp >= 0) & (trp < len(self.offset_db)) & (ue >= 0) & np.isfinite(value) & np.isfinite(place).all(axis=1)
         clear = sound & (loss <= self.config.clear_loss_db)
         self.counts["unknown"] += int((~sound).sum())
         self.counts["blocked"] += int((sound & ~clear).sum())
         self.counts["used"] += int(clear.sum())
-        ue, trp, place, value = ue[clear], trp[clear], place[clear], value[clear]
+        ue, trp, place, value, gone = ue[clear], trp[clear], place[clear], value[clear], gone[clear]
         cell = self._cell(place)
         change = value - self.offset_db[trp] - self._map_db[trp, cell]
         known = self._count[trp, cell] >= _KNOWN
         now, learning = self._now_us(), self.learning(self._now_us())
-        self._epoch.append((ue[known], trp[known], cell[known], place[known], change[known]))
-        findings = self._steps_of(now, learning, ue[known], trp[known], cell[known], change[known])
+        self._epoch.append((ue[known], trp[known], cell[known], place[known], change[known], gone[known]))
+        findings = self._steps_of(now, learning, ue[known], trp[known], cell[known], change[known], gone[known])
         self._learn(learning, ue, trp, cell, value)
         if now // self._epoch_us != self._epoch_index:
             self._epoch_index = now // self._epoch_us
@@ -196,11 +217,11 @@ class Recalibrator:
         return x * self._shape[1] + y
 
     def _steps_of(
-        self, now: int, learning: bool, ue: IntArray, trp: IntArray, cell: IntArray, change: FloatArray
+        self, now: int, learning: bool, ue: IntArray, trp: IntArray, cell: IntArray, change: FloatArray, gone: FloatArray
     ) -> list[Finding]:
         """One step of the two-sided CUSUM of every TRP that enough devices heard."""
         findings: list[Finding] = []
-        self._recent.append((now, trp, cell, ue, change))
+        self._recent.append((now, trp, cell, ue, change, gone))
         while self._recent and self._recent[0][0] < now - self.config.memory_s * 1e6:
             self._recent.popleft()
         slack = self.config.change_db / 2.0
@@ -230,7 +251,7 @@ class Recalibrator:
         return findings
 
     def _judge(self, trp: int, sign: float, since: int, now: int, evidence: float) -> Finding | None:
-        """Tell a TRP's fault, which is seen everywhere, from a change of some places."""
+        """Tell a TRP's fault, which is seen everywhere and alike, from a change of some places, or by a box that went."""
         rows = [r for r in self._recent if r[0] > since]
         own = [r[1] == trp for r in rows]
         cell = np.concatenate([r[2][o] for r, o in zip(rows, own, strict=True)])
@@ -241,6 +262,12 @@ class Recalibrator:
         seen: BoolArray = sign * of_cell > self.config.change_db / 3.0
         if len(of_cell) < _LEAST_CELLS or seen.mean() < self.config.spread_share:
             return None
+        gone = np.concatenate([r[5][o] for r, o in zip(rows, own, strict=True)])
+        misfit = np.minimum(np.abs(of_cell - amount), _LARGEST_MISFIT_DB).mean()
+        for box in np.flatnonzero(gone.any(axis=0)).tolist():
+            left = np.abs(of_cell - median_by(cell, gone[:, box])[1])
+            if np.minimum(left, _LARGEST_MISFIT_DB).mean() < misfit:
+                return None  # the search for boxes tells which
         x, y = self._trp_m[trp, :2].tolist()
         return Finding("trp", now, since, trp, (x, y), amount, float(evidence), len(np.unique(ue)))
 
@@ -269,8 +296,11 @@ class Recalibrator:
 
     def _look(self, now: int, learning: bool) -> list[Finding]:
         rows, self._epoch = self._epoch, []
-        ue, trp, cell, place, change = (np.concatenate([r[i] for r in rows]) for i in range(5))
+        ue, trp, cell, place, change, gone = (np.concatenate([r[i] for r in rows]) for i in range(6))
         if not len(ue):
             return []
-        found = self._places.look(now, ue, trp, cell, place, change, learning)
-        return [] if found is None else [found]
+        free = ~self._boxes.explains(gone)
+        place_found = self._places.look(now, ue[free], trp[free], cell[free], place[free], change[free], learning)
+        self._boxes.keep(now, ue, trp, cell, change, gone)
+        box_found = [] if learning else self._boxes.search(now, self._places.null())
+        return [*box_found, *([] if place_found is None else [place_found])]

@@ -4,7 +4,7 @@
 keeps what its devices would report once a second beside what the twin predicts. The plant differs from the twin: powers by
 1.5 dB, azimuths by 3 degrees (standard deviations), another remainder, 2 dB of noise, whole dB, tags and AGVs 10 cm off. Three
 metal racks of 4 m x 1.2 m x 4 m stand beside lanes. In the last four minutes the reports are kept once more for
-each of six moves: each rack to anywhere, and by 2.5 to 5 m.
+each of six moves: each rack to anywhere, and by 2.5 to 5 m. Kept too is what the going of each box would change on each link.
 
 ``... judge --seeds 11,12 --out FOLDER`` lets the recalibrator read all that and keeps the figures in ``recalibration.json``. The
 first 15 minutes are learning. A TRP's loss of 6 dB is put on the same reports, one TRP after the other.
@@ -30,6 +30,7 @@ from factory.twin import Twin
 from radio.links import Channel
 from radio.recalibration import Finding, RecalibrationConfig, Residuals
 from radio.recalibrator import Recalibrator
+from radio.removal import Removal
 from radio.types import Blockers, FloatArray, Ues
 
 KEPT = Path(__file__).parent / "recalibration.json"
@@ -40,6 +41,7 @@ _DROP_DB, _SOON_S, _NEAR_M = 6.0, 120.0, 5.0
 _FLOOR_DBM, _NOTHING_DBM = -120.0, -250.0
 _SEEN_DB, _SEEN_REPORTS, _SEEN_DEVICES = 5.0, 3, 2
 _SUBCARRIERS_PER_BLOCK = 12
+_MOVES = (False, True)  # of each rack: to anywhere, and near by
 
 
 _Place = tuple[float, float]
@@ -105,6 +107,18 @@ def rsrp_dbm(channel: Channel, ues: Ues, blockers: Blockers | None, time_us: int
     return per_subcarrier + level, lost
 
 
+def _gone_db(model: Channel, removal: Removal, ues: Ues, time_us: int) -> FloatArray:
+    """Return what the removal of each box would do to each link (U, T, N) [dB]."""
+    all_ = np.ones(len(ues.owner) * model.n_trp, np.bool_)
+    paths = model.paths(ues)
+    clear = model.sweep(paths, ues, None, time_us).gain.max(axis=(2, 3))
+    concerned = removal.concerned(paths, ues, all_)
+    gone = np.zeros((*clear.shape, removal.n_boxes))
+    for k in np.flatnonzero(concerned.any(axis=0)).tolist():
+        gone[:, :, k] = removal.change_db(k, ues, concerned[:, k], clear, time_us)
+    return gone
+
+
 def simulate(seed: int, out: Path, end_s: int = END_S) -> Path:
     """Keep a seed's reports and predictions; returns the file."""
     loaded = load_scenario("default", [f"seed={seed}", "clock.tick_hz=50", "clock.physics_hz=25", "radio.enabled=false"])
@@ -112,13 +126,14 @@ def simulate(seed: int, out: Path, end_s: int = END_S) -> Path:
     racks: list[_Place] = []
     for _ in range(RACKS):
         racks.append(free_place(loaded, rng, racks))
-    moves = [(k, free_place(loaded, rng, racks, near)) for k, rack in enumerate(racks) for near in (None, rack)]
+    moves = [(k, free_place(loaded, rng, racks, rack if near else None)) for k, rack in enumerate(racks) for near in _MOVES]
     drift = rng.bit_generator.state
     model = _channel(loaded, racks, None)
     plants = [_channel(loaded, racks, rng)]
     for k, place in moves:
         rng.bit_generator.state = drift  # the same powers and azimuths, one rack elsewhere
         plants.append(_channel(loaded, [*racks[:k], place, *racks[k + 1 :]], rng))
+    removal = Removal(model, channel_seed(seed))
     twin = Twin(loaded)
     rows: list[tuple[Any, ...]] = []
     moved: list[FloatArray] = []
@@ -135,13 +150,15 @@ def simulate(seed: int, out: Path, end_s: int = END_S) -> Path:
         noise = rng.normal(0.0, _NOISE_DB, predicted.shape)
         late = second >= end_s - EVENT_S
         measured = [np.round(rsrp_dbm(p, ues, blockers, tick.time_us)[0] + noise) for p in plants[: None if late else 1]]
-        rows.append((tick.time_us, seen.position_m, predicted, loss, measured[0]))
+        gone = _gone_db(model, removal, seen, tick.time_us)
+        rows.append((tick.time_us, seen.position_m, predicted, loss, measured[0], np.clip(np.round(gone), -99, 99)))
         if late:
             moved.append(np.array(measured[1:]))
     twin.close()
     out.mkdir(parents=True, exist_ok=True)
-    names = ("time_us", "position_m", "predicted", "loss", "measured")
-    arrays: dict[str, Any] = {n: np.array([row[i] for row in rows], None if not i else np.float32) for i, n in enumerate(names)}
+    names = ("time_us", "position_m", "predicted", "loss", "measured", "gone")
+    kinds = (np.int64, np.float32, np.float32, np.float32, np.float32, np.int8)
+    arrays: dict[str, Any] = {n: np.array([row[i] for row in rows], kinds[i]) for i, n in enumerate(names)}
     path = out / f"seed-{seed}.npz"
     old, new = np.array([racks[k] for k, _ in moves]), np.array([place for _, place in moves])
     np.savez_compressed(path, old=old, new=new, moved=np.array(moved, np.float32), **arrays)
@@ -158,6 +175,7 @@ def _residuals(kept: Any, second: int, measured: FloatArray) -> Residuals:
         np.full(int(heard.sum()), kept["time_us"][second]), ue[heard], trp[heard], place[heard],
         (measured - predicted).ravel()[heard].astype(np.float64),
         kept["loss"][second].ravel()[heard].astype(np.float64),
+        kept["gone"][second].reshape(n_ue * n_trp, -1)[heard].astype(np.float64),
     )  # fmt: skip
 
 
@@ -227,10 +245,11 @@ def judge(seeds: list[int], out: Path) -> dict[str, Any]:
         begin = len(kept["time_us"]) - EVENT_S
         begun_us = int(kept["time_us"][begin])
         hours += (begin - LEARNING_S) / 3600
-        recalibrator = Recalibrator(RecalibrationConfig(learning_s=LEARNING_S), trp_m, size_m)
+        boxes_m = np.array([*(b.center_m for b in scenario.hall.boxes), *kept["old"][:: len(_MOVES)].tolist()])
+        recalibrator = Recalibrator(RecalibrationConfig(learning_s=LEARNING_S), trp_m, size_m, boxes_m)
         for f in _quiet(kept, recalibrator, begin):
             false.append({"seed": seed, "kind": f.kind, "time_s": f.time_us / 1e6, "trp": f.trp, "at_m": f.position_m,
-                          "change_db": f.change_db, "devices": f.devices})  # fmt: skip
+                          "box": f.box, "change_db": f.change_db, "devices": f.devices})  # fmt: skip
         for trp in range(len(trp_m)):
             found = _event(kept, recalibrator, begin, drop=trp)
             own = [f for f in found if f.kind == "trp" and f.trp == trp and f.change_db < 0]
@@ -244,23 +263,30 @@ def judge(seeds: list[int], out: Path) -> dict[str, Any]:
             found = _event(kept, recalibrator, begin, move=move)
             new, old = kept["new"][move], kept["old"][move]
             of_place = [f for f in found if f.kind == "place"]
+            of_box = [f for f in found if f.kind == "box"]
+            own = len(scenario.hall.boxes) + move // len(_MOVES)
             errors = [float(np.hypot(*(np.array(f.position_m) - (new if f.change_db < 0 else old)))) for f in of_place]
             moves.append(
                 {
                     "seed": seed, "from_m": old.tolist(), "to_m": new.tolist(),
                     "after_s": [(f.time_us - begun_us) / 1e6 for f in of_place], "errors_m": errors,
-                    "named_trp": len(found) - len(of_place), **crossing(kept, begin, move),
+                    "box_after_s": [(f.time_us - begun_us) / 1e6 for f in of_box if f.box == own],
+                    "wrong_boxes": sum(f.box != own for f in of_box),
+                    "named_trp": sum(f.kind == "trp" for f in found), **crossing(kept, begin, move),
                 }
             )  # fmt: skip
     soon = [d for d in drops if d["after_s"] is not None and d["after_s"] <= _SOON_S]
-    named = [m for m in moves if any(t <= _SOON_S and e <= _NEAR_M for t, e in zip(m["after_s"], m["errors_m"], strict=True))]
+    by_place = [m for m in moves if any(t <= _SOON_S and e <= _NEAR_M for t, e in zip(m["after_s"], m["errors_m"], strict=True))]
+    by_name = [m for m in moves if any(t <= _SOON_S for t in m["box_after_s"])]
+    named = [m for m in moves if m in by_place or m in by_name]
     seen = [m for m in moves if max(m["devices_weaker"], m["devices_stronger"]) >= _SEEN_DEVICES]
-    places = sum(f["kind"] == "place" for f in false)
+    trps = sum(f["kind"] == "trp" for f in false)
     return {
         "seeds": seeds, "quiet_hours": hours, "false_alarms": false,
-        "place_alarms_per_h": rate_of(places, hours), "trp_alarms_per_h": rate_of(len(false) - places, hours),
+        "place_and_box_alarms_per_h": rate_of(len(false) - trps, hours), "trp_alarms_per_h": rate_of(trps, hours),
         "drops_named_in_2_min": share_of(len(soon), len(drops)), "drops": drops,
         "moves_named_in_2_min": share_of(len(named), len(moves)),
+        "by_the_racks_name": share_of(len(by_name), len(moves)), "by_a_place": share_of(len(by_place), len(moves)),
         "of_those_that_two_devices_see": share_of(sum(m in named for m in seen), len(seen)), "moves": moves,
     }  # fmt: skip
 

@@ -118,7 +118,7 @@ def _agrees_with_a_whole_sweep(radio: LiveRadio, twin: Twin) -> None:
     scene = radio.recalibration._kept[-1]
     time_us, _, ues, blockers = scene
     channel, trp = twin.channel, twin.scenario.radio.trps[1]
-    residual = radio.recalibration._residuals(scene, [(0, 1, -80.0)])
+    residual = radio.recalibration._compare(scene, [(0, 1, -80.0)]).residuals
     paths = channel.paths(ues, remember=False)
     loss_db = channel.blockage(paths, blockers, ues, np.ones(len(ues.owner) * channel.n_trp, np.bool_)).loss_db
     gain = channel.sweep(paths, ues, loss_db, time_us).gain[0, 1].max()

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from radio.recalibration import Finding, RecalibrationConfig
-from radio.recalibration_places import Places, cells_of_ray, place_threshold
+from radio.recalibration_places import Places, place_threshold
+from radio.recalibration_rays import Rays, cells_of_ray
 from radio.types import FloatArray, IntArray
 
 CONFIG = RecalibrationConfig(memory_s=120, epoch_s=10)
@@ -56,19 +57,19 @@ def drops(
 
 def oracle(places: Places, span: float, now_us: int) -> FloatArray:
     """Sum the evidence for a drop square by square, with loops and dictionaries."""
-    null = places._null()
+    null = places.null()
     changed = places._changed[0]
-    latest: dict[int, list[tuple[int, int, float, FloatArray]]] = {}
+    latest: dict[int, list[tuple[int, int, float, int]]] = {}
     for epoch in places._epochs:
         if epoch.time_us > now_us - span * CONFIG.memory_s * 1e6:
-            for k, u, t, p, c in zip(epoch.key, epoch.ue, epoch.trp, epoch.position_m, epoch.change_db, strict=True):
-                latest.setdefault(int(k), []).append((int(u), int(t), float(c), p))
+            for k, u, t, r, c in zip(epoch.key, epoch.ue, epoch.trp, epoch.ray, epoch.change_db, strict=True):
+                latest.setdefault(int(k), []).append((int(u), int(t), float(c), int(r)))
     by_square: dict[int, dict[tuple[int, int], list[float]]] = {}
     for looks in latest.values():
-        ue, trp, _, place = looks[0]
+        ue, trp, _, ray = looks[0]
         value = round(min(15.0, max(-15.0, float(np.median([look[2] for look in looks])))))
         ratio = math.log(0.7 * changed[value + 15] / null[ue, value + 15] + 0.3)
-        for square in cells_of_ray(TRPS[trp], place, CONFIG.obstacle_height_m, SHAPE).tolist():
+        for square in places._rays.cells(np.array([ray]))[0].tolist():
             by_square.setdefault(square, {}).setdefault((ue, trp), []).append(min(ratio, 3.0))
     sums = np.zeros(SHAPE[0] * SHAPE[1])
     for square, pairs in by_square.items():
@@ -100,6 +101,20 @@ def test_evidence_is_that_of_the_oracle(seed: int) -> None:
     assert math.dist(f.position_m, AT) < 3.0
 
 
+def test_rays_are_kept_as_they_were_worked_out() -> None:
+    rng, kept = np.random.default_rng(3), Rays(TRPS, CONFIG.obstacle_height_m, SHAPE)
+    wanted: list[IntArray] = []
+    index: list[IntArray] = []
+    for first in range(0, 400, 40):
+        trp, place = rng.integers(0, len(TRPS), 40), np.column_stack((rng.random((40, 2)) * SIZE, np.ones(40)))
+        index.append(kept.index(np.arange(first, first + 40), trp, place))
+        wanted += [cells_of_ray(TRPS[t], p, CONFIG.obstacle_height_m, SHAPE) for t, p in zip(trp, place, strict=True)]
+    asked = rng.permutation(400)
+    cells, owner = kept.cells(np.concatenate(index)[asked])
+    assert all(np.array_equal(cells[owner == i], wanted[k]) for i, k in enumerate(asked))
+    assert np.array_equal(kept.index(np.array([7]), np.array([0]), np.zeros((1, 3))), [7])  # not worked out again
+
+
 def test_one_device_alone_finds_nothing() -> None:
     assert all(drops(seed, epochs=40, only=seed)[1] == [] for seed in range(6))
 
@@ -118,7 +133,7 @@ def test_threshold_is_that_of_the_rate_asked_for() -> None:
 
 def test_a_witness_adds_no_more_than_a_likelihood_ratio_may() -> None:
     places = learnt(np.random.default_rng(5), 12)
-    null = places._null()
+    null = places.null()
     for changed in places._changed:
         score = np.minimum(np.log((0.7 * changed + 0.3 * null) / null), 3.0)
         assert ((null * np.exp(score)).sum(axis=1) <= 1 + 1e-9).all()
