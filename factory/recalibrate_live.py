@@ -19,7 +19,7 @@ from factory.twin import Twin
 from radio.recalibration import Finding, RecalibrationConfig, Residuals
 from radio.recalibrator import Recalibrator
 from radio.removal import Removal
-from radio.types import Blockers, BoolArray, FloatArray, Ues
+from radio.types import Blockers, FloatArray, IntArray, Ues
 
 __all__ = ["PERIOD_US", "LiveRecalibration", "finding_text"]
 
@@ -27,7 +27,7 @@ PERIOD_US = 100_000
 _KEEP_US = 10_000_000
 _SETTLE_US = 1_000_000  # assumed: reports of one instant have come by then; later ones may find their window closed
 _BEHIND_US = 3_000_000  # a measurement that waits longer is compared without asking for boxes
-_LINKS_A_TICK = 24  # for boxes; the last box of a tick may take more
+_LINKS_A_TICK = 8  # for boxes
 _SUBCARRIERS_PER_BLOCK = 12
 _SMALLEST_GAIN = 1e-30
 
@@ -42,9 +42,8 @@ class _Compared:
     residuals: Residuals
     ues: Ues
     clear_gain: FloatArray
-    concerned: BoolArray
     gone_db: FloatArray
-    boxes: list[int]
+    asked: list[tuple[int, IntArray]]
 
 
 class LiveRecalibration:
@@ -130,18 +129,19 @@ class LiveRecalibration:
             self.missed += len(rows)
             return ()
         self._compared = self._compare(scene, rows)
-        return self._ask_boxes(self._compared, late) if late or not self._compared.boxes else ()
+        return self._ask_boxes(self._compared, late) if late or not self._compared.asked else ()
 
     def _ask_boxes(self, compared: _Compared, late: bool) -> tuple[Finding, ...]:
-        """Work out what the next boxes' going would change; with the last of them the recalibrator takes the instant."""
-        links, residuals = 0, compared.residuals
-        while compared.boxes and not late and links < _LINKS_A_TICK:
-            box = compared.boxes.pop()
-            own = compared.concerned[:, box]
+        """Work out for a few links what a box's going would change; after the last the recalibrator takes the instant."""
+        residuals = compared.residuals
+        if compared.asked and not late:
+            box, links = compared.asked.pop()
+            own = np.zeros(len(compared.ues.owner) * self._channel.n_trp, np.bool_)
+            own[links] = True
             change = self._removal.change_db(box, compared.ues, own, compared.clear_gain, int(residuals.time_us[0]))
-            compared.gone_db[:, box] = change[residuals.ue, residuals.trp]
-            links += int(own.sum())
-        if compared.boxes and not late:
+            told = own[residuals.ue * self._channel.n_trp + residuals.trp]
+            compared.gone_db[told, box] = change[residuals.ue[told], residuals.trp[told]]
+        if compared.asked and not late:
             return ()
         self._compared = None
         return self.recalibrator.add(replace(residuals, gone_db=compared.gone_db))
@@ -162,8 +162,11 @@ class LiveRecalibration:
         residual_db[seen <= _SMALLEST_GAIN] = np.nan  # nothing predicted: nothing to compare with
         residuals = Residuals(np.full(len(rows), time_us), ue, trp, ues.position_m[ue], residual_db, clear_db - seen_db)
         concerned = self._removal.concerned(paths, ues, links)
-        boxes = np.flatnonzero(concerned.any(axis=0)).tolist()
-        return _Compared(residuals, ues, clear_gain, concerned, np.zeros((len(rows), self._removal.n_boxes)), boxes)
+        asked: list[tuple[int, IntArray]] = []
+        for box in np.flatnonzero(concerned.any(axis=0)).tolist():
+            own = np.flatnonzero(concerned[:, box])
+            asked += [(box, own[i : i + _LINKS_A_TICK]) for i in range(0, len(own), _LINKS_A_TICK)]
+        return _Compared(residuals, ues, clear_gain, np.zeros((len(rows), self._removal.n_boxes)), asked)
 
 
 def finding_text(finding: Finding, trps: tuple[str, ...], boxes: tuple[str, ...]) -> str:

@@ -74,6 +74,7 @@ class Recalibrator:
         self._epoch: list[tuple[IntArray, IntArray, IntArray, FloatArray, FloatArray, FloatArray]] = []
         self._window = self._begin = -1
         self._epoch_index = -1
+        self._boxes_wait = False
 
     @property
     def places(self) -> list[Finding]:
@@ -106,9 +107,8 @@ class Recalibrator:
 
     def run_length_h(self, trp: int, sd_db: float) -> float:
         """Mean time to a false alarm of a TRP's test at its threshold now [h], were its windows independent with ``sd_db``."""
-        config = self.config
-        steps = mean_run_length(self.threshold_db(trp) / sd_db, config.change_db / 2.0 / sd_db)
-        return steps * config.window_s / 3600.0
+        steps = mean_run_length(self.threshold_db(trp) / sd_db, self.config.change_db / 2.0 / sd_db)
+        return steps * self.config.window_s / 3600.0
 
     def add(self, residuals: Residuals) -> tuple[Finding, ...]:
         """Take samples, and return what was found in the windows that they end.
@@ -185,7 +185,7 @@ class Recalibrator:
         self.offset_db[trp] = self._written_db[trp] = after
 
     def _close(self) -> list[Finding]:
-        """End a window: one step of every TRP's test, and where an epoch ends too, a look for places."""
+        """End a window: a step of every TRP's test, and where an epoch ends too a look for places, after the next for boxes."""
         if not self._waiting:
             return []
         parts, self._waiting = self._waiting, []
@@ -206,9 +206,13 @@ class Recalibrator:
         self._epoch.append((ue[known], trp[known], cell[known], place[known], change[known], gone[known]))
         findings = self._steps_of(now, learning, ue[known], trp[known], cell[known], change[known], gone[known])
         self._learn(learning, ue, trp, cell, value)
+        if self._boxes_wait:  # a window after the look for places, so that none takes as long as both
+            self._boxes_wait = False
+            findings += self._boxes.search(now, self._places.null())
         if now // self._epoch_us != self._epoch_index:
             self._epoch_index = now // self._epoch_us
             findings += self._look(now, learning)
+            self._boxes_wait = not learning
         return findings
 
     def _cell(self, place: FloatArray) -> IntArray:
@@ -299,8 +303,7 @@ class Recalibrator:
         ue, trp, cell, place, change, gone = (np.concatenate([r[i] for r in rows]) for i in range(6))
         if not len(ue):
             return []
-        free = ~self._boxes.explains(gone)
-        place_found = self._places.look(now, ue[free], trp[free], cell[free], place[free], change[free], learning)
         self._boxes.keep(now, ue, trp, cell, change, gone)
-        box_found = [] if learning else self._boxes.search(now, self._places.null())
-        return [*box_found, *([] if place_found is None else [place_found])]
+        free = ~self._boxes.explains(gone)
+        found = self._places.look(now, ue[free], trp[free], cell[free], place[free], change[free], learning)
+        return [] if found is None else [found]

@@ -245,7 +245,7 @@ def judge(seeds: list[int], out: Path) -> dict[str, Any]:
         begin = len(kept["time_us"]) - EVENT_S
         begun_us = int(kept["time_us"][begin])
         hours += (begin - LEARNING_S) / 3600
-        boxes_m = np.array([*(b.center_m for b in scenario.hall.boxes), *kept["old"][:: len(_MOVES)].tolist()])
+        boxes_m = np.array([*(list(b.center_m) for b in scenario.hall.boxes), *kept["old"][:: len(_MOVES)].tolist()])
         recalibrator = Recalibrator(RecalibrationConfig(learning_s=LEARNING_S), trp_m, size_m, boxes_m)
         for f in _quiet(kept, recalibrator, begin):
             false.append({"seed": seed, "kind": f.kind, "time_s": f.time_us / 1e6, "trp": f.trp, "at_m": f.position_m,
@@ -264,14 +264,14 @@ def judge(seeds: list[int], out: Path) -> dict[str, Any]:
             new, old = kept["new"][move], kept["old"][move]
             of_place = [f for f in found if f.kind == "place"]
             of_box = [f for f in found if f.kind == "box"]
-            own = len(scenario.hall.boxes) + move // len(_MOVES)
+            rack = len(scenario.hall.boxes) + move // len(_MOVES)
             errors = [float(np.hypot(*(np.array(f.position_m) - (new if f.change_db < 0 else old)))) for f in of_place]
             moves.append(
                 {
                     "seed": seed, "from_m": old.tolist(), "to_m": new.tolist(),
                     "after_s": [(f.time_us - begun_us) / 1e6 for f in of_place], "errors_m": errors,
-                    "box_after_s": [(f.time_us - begun_us) / 1e6 for f in of_box if f.box == own],
-                    "wrong_boxes": sum(f.box != own for f in of_box),
+                    "box_after_s": [(f.time_us - begun_us) / 1e6 for f in of_box if f.box == rack],
+                    "wrong_boxes": sum(f.box != rack for f in of_box),
                     "named_trp": sum(f.kind == "trp" for f in found), **crossing(kept, begin, move),
                 }
             )  # fmt: skip
