@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from bridges.config import BridgesConfig
 from humans.tracking import TrackingConfig
 from radio.policies import policy_class
-from radio.recalibration import RecalibrationConfig
+from radio.recalibration.base import RecalibrationConfig
 from robots.shadows import ShadowConfig
 
 __all__ = ["AdviceConfig", "LiveConfig", "live_faults"]

@@ -15,7 +15,7 @@ from bridges.view_radio import CalibrationView, RadioAlarmView
 from factory.live_people import PlantClock
 from factory.recalibrate_live import LiveRecalibration, finding_text
 from factory.twin import Tick, Twin
-from radio.recalibration import Finding, RecalibrationConfig
+from radio.recalibration.base import Finding, RecalibrationConfig
 
 __all__ = ["LiveRadio"]
 

@@ -16,9 +16,9 @@ import numpy as np
 from bridges.radio_reports import RadioReadings
 from factory.rooms import channel_seed
 from factory.twin import Twin
-from radio.recalibration import Finding, RecalibrationConfig, Residuals
-from radio.recalibrator import Recalibrator
-from radio.removal import Removal
+from radio.recalibration.base import Finding, RecalibrationConfig, Residuals
+from radio.recalibration.recalibrator import Recalibrator
+from radio.recalibration.removal import Removal
 from radio.types import Blockers, FloatArray, IntArray, Ues
 
 __all__ = ["PERIOD_US", "LiveRecalibration", "finding_text"]

@@ -28,9 +28,9 @@ from factory.rooms import channel_seed, generator, radio_hall
 from factory.scenario import LoadedScenario, load_scenario
 from factory.twin import Twin
 from radio.links import Channel
-from radio.recalibration import Finding, RecalibrationConfig, Residuals
-from radio.recalibrator import Recalibrator
-from radio.removal import Removal
+from radio.recalibration.base import Finding, RecalibrationConfig, Residuals
+from radio.recalibration.recalibrator import Recalibrator
+from radio.recalibration.removal import Removal
 from radio.types import Blockers, FloatArray, Ues
 
 KEPT = Path(__file__).parent / "recalibration.json"

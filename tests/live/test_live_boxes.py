@@ -11,7 +11,7 @@ from factory.rooms import channel_seed, radio_hall
 from factory.scenario import load_scenario
 from factory.twin import Twin
 from radio.links import Channel
-from radio.recalibration import Finding, RecalibrationConfig
+from radio.recalibration.base import Finding, RecalibrationConfig
 from radio.types import Blockers, FloatArray, Ues
 
 LEARNING_S, GONE_S, END_S, DEVICES = 300, 330, 450, 14

@@ -25,7 +25,7 @@ from factory.live_twin import LiveTwin
 from factory.publish import build_view
 from factory.scenario import load_scenario
 from factory.twin import Twin
-from radio.recalibration import RecalibrationConfig, Residuals
+from radio.recalibration.base import RecalibrationConfig, Residuals
 
 FAST = RecalibrationConfig(enabled=True, learning_s=60)
 ON = ["bridges.radio_reports.enabled=true", "live.recalibration.enabled=true", "live.recalibration.learning_s=60"]

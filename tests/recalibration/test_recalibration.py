@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from radio.recalibration import Finding, RecalibrationConfig, Residuals, mean_run_length, threshold_for
-from radio.recalibration_places import cells_of_ray
-from radio.recalibrator import Recalibrator
+from radio.recalibration.base import Finding, RecalibrationConfig, Residuals, mean_run_length, threshold_for
+from radio.recalibration.places import cells_of_ray
+from radio.recalibration.recalibrator import Recalibrator
 
 TRPS = np.array([[2.0, 2.0, 4.0], [38.0, 2.0, 4.0], [20.0, 28.0, 4.0]])
 SIZE = (40.0, 30.0)

@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from radio.recalibration import Finding, RecalibrationConfig, Residuals
-from radio.recalibration_boxes import MissingBoxes
-from radio.recalibrator import Recalibrator
+from radio.recalibration.base import Finding, RecalibrationConfig, Residuals
+from radio.recalibration.boxes import MissingBoxes
+from radio.recalibration.recalibrator import Recalibrator
 from radio.types import FloatArray, IntArray
 
 CONFIG = RecalibrationConfig(memory_s=120, epoch_s=10)

@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from radio.recalibration import Finding, RecalibrationConfig
-from radio.recalibration_places import Places, place_threshold
-from radio.recalibration_rays import Rays, cells_of_ray
+from radio.recalibration.base import Finding, RecalibrationConfig
+from radio.recalibration.places import Places, place_threshold
+from radio.recalibration.rays import Rays, cells_of_ray
 from radio.types import FloatArray, IntArray
 
 CONFIG = RecalibrationConfig(memory_s=120, epoch_s=10)

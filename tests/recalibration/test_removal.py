@@ -11,7 +11,7 @@ from factory.rooms import radio_hall
 from factory.scenario import load_scenario
 from radio.links import Channel
 from radio.propagation.geometry import Hall
-from radio.removal import Removal, boxes_cut
+from radio.recalibration.removal import Removal, boxes_cut
 from radio.types import FloatArray, Ues
 
 SEED = 7

@@ -4,7 +4,7 @@ Devices report RSRP; the twin predicted it. What is left between the two, the re
 per TRP, a map of what the model gets wrong at each place, and the rest. A slow change of the offset is drift, and is followed
 within bounds. A sudden one is a fault of the TRP, found by a two-sided CUSUM (Page, Biometrika 41, 1954), and is not followed:
 calibrating a fault away would hide it. A sudden change along the rays through one place is something that was put there or taken
-away, found in :mod:`radio.recalibration_places`.
+away, found in :mod:`radio.recalibration.places`.
 
 Samples that the twin expects to be behind a body are left out; medians over devices look after those that it did not expect.
 """

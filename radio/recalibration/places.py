@@ -24,8 +24,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from radio.recalibration import Finding, RecalibrationConfig, median_by
-from radio.recalibration_rays import GRID_M, Rays, cells_of_ray
+from radio.recalibration.base import Finding, RecalibrationConfig, median_by
+from radio.recalibration.rays import GRID_M, Rays, cells_of_ray
 from radio.types import BoolArray, FloatArray, IntArray
 
 __all__ = ["CLIP_DB", "MOST_CELLS", "SPANS", "Places", "bins_of", "place_threshold"]

@@ -1,8 +1,8 @@
 """A box of the hall that is no longer where the hall has it: found by what its going would do to each ray.
 
-Here the change is not any change, as with :mod:`radio.recalibration_places`, but the one that :mod:`radio.removal` works out for
-the box, ray by ray, and the two hypotheses are "most rays changed by what they would without it" and "they are as they always
-were". So a ray tells even where a reflection off the box went with it, and few rays suffice.
+Here the change is not any change, as with :mod:`radio.recalibration.places`, but the one that is worked out for the box, ray by
+ray (:mod:`radio.recalibration.removal`), and the two hypotheses are "most rays changed by what they would without it" and "they
+are as they always were". So a ray tells even where a reflection off the box went with it, and few rays suffice.
 
 Where a box reflects much the prediction is apt to be wrong even if the box is there: ten centimetres beside, and the
 reflection is gone. So it is counted, box by box, how looks scatter where so much would change, and the mean of that and of how
@@ -20,8 +20,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from radio.recalibration import Finding, RecalibrationConfig, median_by
-from radio.recalibration_places import CLIP_DB, MOST_CELLS, SPANS, bins_of
+from radio.recalibration.base import Finding, RecalibrationConfig, median_by
+from radio.recalibration.places import CLIP_DB, MOST_CELLS, SPANS, bins_of
 from radio.types import BoolArray, FloatArray, IntArray
 
 __all__ = ["MissingBoxes"]

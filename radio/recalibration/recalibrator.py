@@ -1,4 +1,4 @@
-"""The recalibrator: residuals in, offsets and findings out (see :mod:`radio.recalibration` for what these are)."""
+"""The recalibrator: residuals in, offsets and findings out (see :mod:`radio.recalibration.base` for what these are)."""
 
 from __future__ import annotations
 
@@ -7,17 +7,22 @@ from collections import Counter, deque
 
 import numpy as np
 
-from radio.recalibration import Finding, OffsetChange, RecalibrationConfig, Residuals, mean_run_length, median_by, threshold_for
-from radio.recalibration_boxes import MissingBoxes
-from radio.recalibration_places import Places
+from radio.recalibration.base import (
+    Finding,
+    OffsetChange,
+    RecalibrationConfig,
+    Residuals,
+    mean_run_length,
+    median_by,
+    threshold_for,
+)
+from radio.recalibration.boxes import MissingBoxes
+from radio.recalibration.places import Places
+from radio.recalibration.residual_map import ResidualMap
 from radio.types import BoolArray, FloatArray, IntArray
 
 __all__ = ["Recalibrator"]
 
-_PRIOR_COUNT = 1.0  # samples that the map's zero is worth
-_MAP_MEMORY = 400.0  # samples that the map of a square goes back
-_DEVICE_M = 1.2  # height taken for a ray of the map
-_KNOWN = 5.0  # samples from which on a square is known
 _HUBER_DB = 6.0
 _LEAST_DEVICES, _LEAST_CELLS = 3, 4
 _OFFSET_GAIN = 0.02  # of a window's median; the bound on the rate comes on top
@@ -54,9 +59,7 @@ class Recalibrator:
     ) -> None:
         self.config, self._trp_m = config, np.asarray(trp_position_m, np.float64)
         n = len(self._trp_m)
-        self._shape = tuple(math.ceil(s / config.cell_m) for s in size_m)
-        self._map_db: FloatArray = np.zeros((n, self._shape[0] * self._shape[1]))
-        self._count: FloatArray = np.zeros_like(self._map_db)
+        self._map = ResidualMap(config, n, size_m)
         self.offset_db: FloatArray = np.zeros(n)
         self.active: IntArray = np.zeros(n, np.int64)
         self.audit: deque[OffsetChange] = deque(maxlen=10_000)
@@ -158,14 +161,9 @@ class Recalibrator:
         """Take the changed places for the truth: what the map knows along rays through them is forgotten, and learnt anew."""
         stood = self._places.accept()
         for t, c in self._boxes.accept():
-            self._map_db[t, c] = self._count[t, c] = 0.0
-        if not stood:
-            return
-        x, y = np.divmod(np.arange(self._map_db.shape[1]), self._shape[1])
-        middle = np.stack(((x + 0.5) * self.config.cell_m, (y + 0.5) * self.config.cell_m, np.full(len(x), _DEVICE_M)), axis=1)
-        for t, c in np.argwhere(self._count > 0).tolist():
-            if any(self._places.near(finding, t, middle[c]) for finding in stood):
-                self._map_db[t, c] = self._count[t, c] = 0.0
+            self._map.forget(t, c)
+        if stood:
+            self._map.forget_where(lambda trp, place_m: any(self._places.near(finding, trp, place_m) for finding in stood))
 
     def revert(self, time_us: int) -> None:
         """Bring every offset back to what it was at a time; the audit keeps what was, and says so."""
@@ -199,9 +197,9 @@ class Recalibrator:
         self.counts["blocked"] += int((sound & ~clear).sum())
         self.counts["used"] += int(clear.sum())
         ue, trp, place, value, gone = ue[clear], trp[clear], place[clear], value[clear], gone[clear]
-        cell = self._cell(place)
-        change = value - self.offset_db[trp] - self._map_db[trp, cell]
-        known = self._count[trp, cell] >= _KNOWN
+        cell = self._map.cell(place)
+        expected, known = self._map.at(trp, cell)
+        change = value - self.offset_db[trp] - expected
         now, learning = self._now_us(), self.learning(self._now_us())
         self._epoch.append((ue[known], trp[known], cell[known], place[known], change[known], gone[known]))
         findings = self._steps_of(now, learning, ue[known], trp[known], cell[known], change[known], gone[known])
@@ -214,11 +212,6 @@ class Recalibrator:
             findings += self._look(now, learning)
             self._boxes_wait = not learning
         return findings
-
-    def _cell(self, place: FloatArray) -> IntArray:
-        x = np.clip((place[:, 0] / self.config.cell_m).astype(np.int64), 0, self._shape[0] - 1)
-        y = np.clip((place[:, 1] / self.config.cell_m).astype(np.int64), 0, self._shape[1] - 1)
-        return x * self._shape[1] + y
 
     def _steps_of(
         self, now: int, learning: bool, ue: IntArray, trp: IntArray, cell: IntArray, change: FloatArray, gone: FloatArray
@@ -290,13 +283,8 @@ class Recalibrator:
     def _learn(self, learning: bool, ue: IntArray, trp: IntArray, cell: IntArray, value: FloatArray) -> None:
         """Let the map learn, one sample per device, TRP and window; not of a TRP with a finding."""
         _, first = np.unique((ue * len(self.offset_db) + trp), return_index=True)
-        for i in first[(self.active[trp[first]] == 0)].tolist():
-            t, c = int(trp[i]), int(cell[i])
-            self._count[t, c] = min(self._count[t, c] + 1.0, _MAP_MEMORY)
-            error = value[i] - self.offset_db[t] - self._map_db[t, c]
-            if not learning and self._count[t, c] > _KNOWN:
-                error = min(max(error, -_HUBER_DB), _HUBER_DB)
-            self._map_db[t, c] += error / (self._count[t, c] + _PRIOR_COUNT)
+        kept = first[self.active[trp[first]] == 0]
+        self._map.learn(trp[kept], cell[kept], value[kept] - self.offset_db[trp[kept]], learning)
 
     def _look(self, now: int, learning: bool) -> list[Finding]:
         rows, self._epoch = self._epoch, []
