@@ -70,7 +70,8 @@ class Alarm:
 
     Attributes
     ----------
-    id : number since the start. kind : ``service_down``, ``risk_high``, ``agv_stopped``. subject : what it is about.
+    id : number since the start. kind : ``service_down``, ``risk_high``, ``agv_stopped``, ``radio_changed``.
+    subject : what it is about.
     since_us, last_us : first and latest time [us]. count : how often it came. active : still so.
     text : for people. acknowledged_by : who has seen it, "" for nobody.
     """
@@ -144,6 +145,10 @@ class Watch:
                 self._stopped_us.pop(machine.id, None)
             elif now - self._stopped_us.setdefault(machine.id, now) >= STOP_LONG_US:
                 active["agv_stopped", machine.id] = f"{machine.id} stands still: {machine.mode.replace('_', ' ')}"
+        if view.calibration is not None:
+            for change in view.calibration.alarms:
+                subject = change.box or change.trp or f"{change.x_m:.0f}, {change.y_m:.0f} m"
+                active["radio_changed", subject] = change.words
         self._follow(active, now)
 
     def acknowledge(self, number: int, user: str) -> bool:

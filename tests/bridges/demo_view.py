@@ -63,7 +63,7 @@ def demo_view(time_us: int, agvs: int = 12, cobots: int = 4, panels: int = 3, si
         AssetView("people", "people", 0, False, *[math.nan] * 7),
     )
     advice = (AdviceView("agv_slow", "agv-01", "0.60 m/s", "-3.0 dB of margin expected in 0.4 s", 0.8, 900_000, ""),)
-    alarm = RadioAlarmView("trp", "aisle-west", 1.0, 15.0, -6.1, 5, 100_000, 900_000, "aisle-west is 6.1 dB weaker")
+    alarm = RadioAlarmView("trp", "aisle-west", "", 1.0, 15.0, -6.1, 5, 100_000, 900_000, "aisle-west is 6.1 dB weaker")
     trps = (TrpView("aisle-west", 1.0, 15.0, 6.0, 0.0, 0.3, 28e9, 64, True, 0.2, 0.1, 0.5, tuple(devices[:-1])),)
     return TwinView(
         time_us,

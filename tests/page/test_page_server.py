@@ -27,6 +27,7 @@ from bridges.page.users import Sessions, load_page_users
 from bridges.page.watch import AGAIN_US, STOP_LONG_US, Watch
 from bridges.view import TwinView
 from bridges.view_parts import OutageView
+from bridges.view_radio import CalibrationView, RadioAlarmView
 
 _READ = ("view", "machines", "links", "services", "zones", "outages", "alarms", "scene", "history", "frames?start_us=0&count=50")
 
@@ -257,6 +258,18 @@ def test_a_flickering_risk_is_one_alarm_and_a_short_one_none() -> None:
     assert watch.acknowledge_over("emil") == 1
     assert watch.acknowledge_over("sara") == 0
     assert alarm.acknowledged_by == "emil"
+
+
+def test_a_change_that_measurements_show_is_an_alarm_until_a_person_answers_it() -> None:
+    watch = Watch()
+    gone = RadioAlarmView("box", "", "rack-b", 44.0, 12.5, 9.0, 5, 100_000, 900_000, "rack-b no longer stands at (44.0, 12.5) m")
+    place = RadioAlarmView("place", "", "", 20.4, 8.2, -9.0, 4, 100_000, 900_000, "something new stands in the way")
+    for second, alarms in enumerate(((), (gone,), (gone, place), ())):
+        watch.add(replace(_at(second * 1_000_000, 100_000), calibration=CalibrationView(False, False, 9, 0, 0, (), alarms)))
+    assert [(a.kind, a.subject, a.text, a.active, a.last_us) for a in watch.alarms] == [
+        ("radio_changed", "rack-b", gone.words, False, 3_000_000),
+        ("radio_changed", "20, 8 m", place.words, False, 3_000_000),
+    ]
 
 
 def test_an_alarm_that_comes_again_must_be_acknowledged_again() -> None:
