@@ -148,8 +148,8 @@ def test_a_client_reads_a_services_history_and_no_machines(tmp_path, monkeypatch
     monkeypatch.setenv("FACTORY_TWIN_OPCUA_PASSWORD", PASSWORD)
     server = OpcUaServer(OpcUaConfig(port=port_of_its_own(), trust_any_client=True, stale_after_s=3600), tmp_path / "state")
     first = demo_view(0, agvs=1, cobots=0, panels=1)
+    begin = datetime.now(UTC) - timedelta(seconds=5)  # before the start, which takes seconds on a busy machine
     server.start(first)
-    begin = datetime.now(UTC) - timedelta(seconds=5)
 
     async def look():
         async with await secured(server.endpoint_url, tmp_path / "client") as client:
